@@ -1,0 +1,1 @@
+"""The five jobs and the rooms behind them."""

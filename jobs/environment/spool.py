@@ -1,0 +1,203 @@
+"""The spool: the files by which jobs and trainer talk. Whole files appear by rename.
+
+Below a study's folder::
+
+    source/<n>/                 the commit of trial n, read-only inside an environment
+    trials/heartbeat            touched by the fork server every two seconds
+    trials/<n>/request.json     in: what to train (``Request``)
+    trials/<n>/stop             in: stop after this batch; its text is the reason
+    trials/<n>/progress.jsonl   out: a line an epoch (``Epoch``), each epoch exactly once
+    trials/<n>/console.log      out: what the script printed
+    trials/<n>/checkpoint/      out: what a resumed trial needs
+    trials/<n>/model.keras      out: the model at its best epoch
+    trials/<n>/work/            out: the script's working directory
+    trials/<n>/result.json      out: how it ended (``Result``); the last file that appears
+
+A trial with a request and no result is to be run, from its checkpoint where it has one. Nothing
+else says what state a trial is in, so whoever starts a trainer needs to know nothing.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Literal, Self
+
+REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
+CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
+
+Outcome = Literal["complete", "stopped", "failed"]
+Failure = Literal[
+    "script-error",
+    "no-fit",
+    "no-accuracy",
+    "nan",
+    "out-of-memory",
+    "time-limit",
+    "killed",
+    "relaunches",
+]
+
+
+class _Json:
+    """Reads what it knows and ignores the rest, so that both sides may grow."""
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: value for key, value in json.loads(text).items() if key in known})
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Request(_Json):
+    """What to train.
+
+    ``script``: the model script, POSIX path relative to ``source/<trial>``. ``data``: path as the
+    script names it -> place below the data root (``cats_dogs/train``). ``target``: stop ``fit``
+    once the validation accuracy (0 to 1) reaches it. ``inherit``: number of the trial whose
+    ``model.keras`` the weights come from. ``seconds``: wall-clock limit of the trial over all
+    relaunches. ``arguments``: ``sys.argv[1:]``.
+    """
+
+    study: str
+    trial: int
+    script: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    target: float | None = None
+    inherit: int | None = None
+    seconds: float | None = None
+    seed: int | None = None
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Epoch(_Json):
+    """One finished epoch. ``epoch`` counts from 1 over the last ``fit`` of the script.
+
+    ``logs`` are Keras' own (``accuracy``, ``val_accuracy``, ``loss``, ``val_loss`` …);
+    ``accuracy`` and ``val_accuracy`` are found in them under whatever name the metric has.
+    ``fit`` counts the script's calls of ``fit`` from 1. ``seconds``: this epoch's wall time.
+    """
+
+    epoch: int
+    epochs: int
+    fit: int
+    seconds: float
+    logs: dict[str, float]
+    loss: float | None = None
+    val_loss: float | None = None
+    accuracy: float | None = None
+    val_accuracy: float | None = None
+    learning_rate: float | None = None
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result(_Json):
+    """How a trial ended.
+
+    ``objective``: best validation accuracy (0 to 1) of the last ``fit``, reached at ``best_epoch``;
+    ``objective_name`` is the metric it came from. ``inherited``: share (0 to 1) of the model's
+    parameters that came from the parent. ``failure`` and ``reason`` (a sentence) are set where
+    ``outcome`` is not ``complete``. ``notes`` are sentences for the record (a metric was added …).
+    ``seconds_in_fit`` and ``seconds_outside_fit`` are wall time over all relaunches.
+    """
+
+    outcome: Outcome
+    objective: float | None = None
+    objective_name: str | None = None
+    best_epoch: int | None = None
+    loss: float | None = None
+    test_accuracy: float | None = None
+    epochs: int = 0
+    parameters: int | None = None
+    inherited: float | None = None
+    inheritance: list[str] = field(default_factory=list)
+    seconds_in_fit: float = 0.0
+    seconds_outside_fit: float = 0.0
+    failure: Failure | None = None
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    resumes: int = 0
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Spool:
+    """The spool of one trial, seen from the jobs."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, study_folder: Path, trial: int) -> "Spool":
+        return cls(study_folder / "trials" / str(trial))
+
+    @property
+    def model(self) -> Path:
+        return self.folder / MODEL
+
+    @property
+    def console(self) -> Path:
+        return self.folder / CONSOLE
+
+    def request(self) -> Request | None:
+        text = _read(self.folder / REQUEST)
+        return Request.from_json(text) if text else None
+
+    def submit(self, request: Request) -> None:
+        """Hand the trial to the trainer. A second call with the same request changes nothing."""
+        if self.request() != request:
+            write_whole(self.folder / REQUEST, request.to_json())
+
+    def stop(self, reason: str) -> None:
+        """Ask the trainer to end this trial after the current batch."""
+        write_whole(self.folder / STOP, reason)
+
+    def epochs(self) -> Iterator[Epoch]:
+        """The finished epochs so far; a line still being written is left for the next call."""
+        for line in (_read(self.folder / PROGRESS) or "").splitlines(keepends=True):
+            if line.endswith("\n") and line.strip():
+                yield Epoch.from_json(line)
+
+    def result(self) -> Result | None:
+        text = _read(self.folder / RESULT)
+        return Result.from_json(text) if text else None
+
+    def conclude(self, result: Result) -> None:
+        """Write a result in the trainer's stead, where no trainer can (relaunches, removed)."""
+        if self.result() is None:
+            write_whole(self.folder / RESULT, result.to_json())
+
+    def console_tail(self, lines: int = 20) -> list[str]:
+        text = _read(self.console) or ""
+        return [line.rstrip() for line in text.splitlines()[-lines:]]
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+__all__ = [
+    "Epoch",
+    "Failure",
+    "Outcome",
+    "Request",
+    "Result",
+    "Spool",
+    "write_whole",
+]

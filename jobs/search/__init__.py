@@ -1,0 +1,1 @@
+"""What to try next: diagnosis of the curves, sampler and pruner."""
