@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
 CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
@@ -44,9 +44,13 @@ class _Json:
     """Reads what it knows and ignores the rest, so that both sides may grow."""
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_mapping(cls, content: Mapping[str, Any]) -> Self:
         known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
-        return cls(**{key: value for key, value in json.loads(text).items() if key in known})
+        return cls(**{key: value for key, value in content.items() if key in known})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls.from_mapping(json.loads(text))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)  # type: ignore[call-overload]

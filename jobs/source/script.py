@@ -32,7 +32,7 @@ Space = Range | Choices
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the repository: POSIX path relative to its root, line from 1, notebook cell from 0."""
+    """POSIX path relative to the repository's root, line from 1, notebook cell from 0."""
 
     path: str
     line: int
