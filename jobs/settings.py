@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         "the new one behind it",
     )
 
+    watch_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="pause between two rounds of watch beside the inline loop, in seconds",
+    )
+
     image: str = Field("retune-trainer", description="image of the trainer")
     gpus: str | None = Field(
         None, description="GPUs for a container: all, or device ids separated by commas"

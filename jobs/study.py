@@ -24,7 +24,7 @@ from jobs.source.script import Reading, Value
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-StudyState = Literal["running", "paused", "finished"]
+StudyState = Literal["running", "waiting", "paused", "finished"]
 Outcome = Literal["reached", "budget", "failures", "not-a-cnn", "error", "stopped"]
 
 
@@ -226,9 +226,19 @@ class Study:
         for each in self.frozen():
             if each.user_attrs.get("after") == after:
                 return self.trial(each.number)
-        asked = self.optuna_study(sampler=sampler).ask()
+        try:
+            asked = self.optuna_study(sampler=sampler).ask()
+        except RetuneError:
+            self._drop_unmade_trials()
+            raise
         asked.set_user_attr("after", after)
         return self.trial(asked.number)
+
+    def _drop_unmade_trials(self) -> None:
+        """Optuna makes a trial before it asks the sampler; one that got no tweak is none."""
+        for each in self.frozen():
+            if not each.state.is_finished() and "commit" not in each.user_attrs:
+                self.storage.set_trial_state_values(each._trial_id, TrialState.FAIL)
 
     def view(self) -> StudyView:
         facts = self.facts()
@@ -251,7 +261,7 @@ class Study:
             ended=facts.get("ended"),
             recipients=tuple(facts.get("recipients", ())),
             notes=tuple(facts.get("notes", ())),
-            trials=tuple(view(each) for each in self.frozen()),
+            trials=tuple(view(each) for each in self.frozen() if "commit" in each.user_attrs),
         )
 
 

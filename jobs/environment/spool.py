@@ -19,6 +19,7 @@ else says what state a trial is in, so whoever starts a trainer needs to know no
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -165,6 +166,13 @@ class Spool:
         if self.request() != request:
             write_whole(self.folder / REQUEST, request.to_json())
 
+    def seconds_since_request(self) -> float:
+        """Wall time since the trial was handed over; 0 where it has not been."""
+        try:
+            return max(0.0, time.time() - (self.folder / REQUEST).stat().st_mtime)
+        except FileNotFoundError:
+            return 0.0
+
     def stop(self, reason: str) -> None:
         """Ask the trainer to end this trial after the current batch."""
         write_whole(self.folder / STOP, reason)
@@ -183,6 +191,13 @@ class Spool:
         """Write a result in the trainer's stead, where no trainer can (relaunches, removed)."""
         if self.result() is None:
             write_whole(self.folder / RESULT, result.to_json())
+
+    def reopen(self) -> None:
+        """Let a trial that was stopped go on from its checkpoint."""
+        (self.folder / STOP).unlink(missing_ok=True)
+        result = self.result()
+        if result is not None and result.outcome == "stopped":
+            (self.folder / RESULT).unlink()
 
     def console_tail(self, lines: int = 20) -> list[str]:
         text = _read(self.console) or ""

@@ -1,0 +1,154 @@
+"""Job 3, train: hand a trial to the trainer, follow it, record how it ended."""
+
+import time
+
+from optuna.trial import TrialState
+
+from jobs.context import Context
+from jobs.environment.spool import Epoch, Request, Result, Spool
+from jobs.publish import publish
+from jobs.scheduler.base import Next, following
+from jobs.search.diagnosis import diagnose
+from jobs.search.pruner import RetunePruner
+from jobs.study import Study, Trial
+
+POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
+PRUNED = "It would not come near the best trial so far."
+BAR = 20
+
+
+def run(context: Context, study: str, trial: int) -> Next | None:
+    """Train one trial and record it; a trial that is recorded already is left alone."""
+    recorded = context.record.open(study)
+    attempt = recorded.trial(trial)
+    if not attempt.finished:
+        if not recorded.running:
+            context.say(f"Study {study} is {recorded.get('state')}: nothing to train.")
+            return None
+        spool = context.spool(study, trial)
+        spool.submit(_request(context, recorded, attempt))
+        publish(context, recorded)  # of the trials so far, while this one trains
+        result = _follow(context, recorded, attempt, spool)
+        if result is None:
+            return None
+        _record(context, recorded, attempt, spool, result)
+    _say_outcome(context, attempt)
+    return following("train", study, trial)
+
+
+def _request(context: Context, study: Study, trial: Trial) -> Request:
+    facts = study.facts()
+    parent = trial.get("parent")
+    inherit = facts.get("inherit", True) and trial.get("kind") != "confirm"
+    usable = parent is not None and context.spool(study.name, parent).model.exists()
+    return Request(
+        study=study.name,
+        trial=trial.number,
+        script=facts["script"],
+        data=facts.get("data", {}),
+        target=facts["target"],
+        inherit=parent if inherit and usable else None,
+        seconds=context.settings.trial_hours * 3600,
+        arguments=facts.get("arguments", []),
+    )
+
+
+def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Result | None:
+    """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
+    pruner = RetunePruner()
+    asked = study.optuna_study()
+    seen = len(trial.get("curves", []))
+    look = time.monotonic()
+    while True:
+        result = spool.result()  # read before the epochs: once it is there, they all are
+        epochs = list(spool.epochs())
+        for step, epoch in enumerate(epochs[seen:], start=seen + 1):
+            trial.record_epoch(epoch, step)
+            context.say(epoch_line(epoch, study.get("target")))
+            if result is None and pruner.prune(asked, trial.frozen()):
+                spool.stop(PRUNED)
+        seen = max(seen, len(epochs))
+        if result is not None:
+            trial.record_curves(epochs)
+            return result
+        if time.monotonic() > look:
+            look += LOOK_SECONDS
+            if not study.running:
+                context.say(f"Study {study.name} was ended meanwhile.")
+                return None
+            _end_overdue(context, spool)
+        time.sleep(POLL_SECONDS)
+
+
+def _end_overdue(context: Context, spool: Spool) -> None:
+    """Give up a trial whose trainer does not keep its own time limit, relaunches included."""
+    hours = context.settings.trial_hours
+    if spool.seconds_since_request() > hours * 3600 + GRACE_SECONDS:
+        reason = (
+            f"The trial took longer than {hours:g} hours and its trainer did not end it; "
+            "train fewer epochs, or have the operator raise RETUNE_TRIAL_HOURS."
+        )
+        spool.stop(reason)
+        spool.conclude(Result("failed", failure="time-limit", reason=reason))
+
+
+def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: Result) -> None:
+    trial.set("environment", context.environment.describe())
+    trial.set("console", spool.console_tail())
+    if spool.model.exists():
+        trial.set("model", str(spool.model.relative_to(context.settings.home)))
+    findings = diagnose(
+        list(spool.epochs()),
+        classes=study.get("classes"),
+        validation_images=study.get("validation_images"),
+        failure=result.failure,
+    )
+    trial.set("diagnosis", findings.sentence)
+    trial.finish(result, _state(result))
+
+
+def _state(result: Result) -> TrialState:
+    if result.outcome == "complete" and result.objective is not None:
+        return TrialState.COMPLETE
+    if result.outcome == "stopped" and result.reason == PRUNED:
+        return TrialState.PRUNED
+    return TrialState.FAIL
+
+
+def epoch_line(epoch: Epoch, target: float) -> str:
+    """One readable line of the build log: epoch, bar, accuracies, seconds, time left."""
+    done = round(BAR * epoch.epoch / max(epoch.epochs, 1))
+    left = epoch.seconds * (epoch.epochs - epoch.epoch)
+    parts = [f"epoch {epoch.epoch:>3}/{epoch.epochs}", "█" * done + "░" * (BAR - done)]
+    if epoch.accuracy is not None:
+        parts.append(f"train {epoch.accuracy:.3f}")
+    if epoch.val_accuracy is not None:
+        parts.append(f"validation {epoch.val_accuracy:.3f} of {target:.3f}")
+    if epoch.val_loss is not None:
+        parts.append(f"loss {epoch.val_loss:.3f}")
+    parts.append(f"{epoch.seconds:.1f} s" + (f", {left:.0f} s left" if left >= 1 else ""))
+    return "  ".join(parts)
+
+
+def _say_outcome(context: Context, trial: Trial) -> None:
+    view = trial.view()
+    result = view.result
+    if result is None:
+        return
+    if view.state == "failed":
+        context.say(f"Trial {trial.number} failed: {result.reason}")
+        for line in trial.get("console", []):
+            context.say(f"    {line}")
+        return
+    accuracy = "no accuracy" if result.objective is None else f"{result.objective:.4f}"
+    context.say(
+        f"Trial {trial.number} is {view.state}: validation accuracy {accuracy} at epoch "
+        f"{result.best_epoch} of {result.epochs}, {result.seconds_in_fit:.1f} s in fit, "
+        f"{result.seconds_outside_fit:.1f} s outside. {view.diagnosis}"
+    )
+
+
+if __name__ == "__main__":
+    from jobs.command import main
+
+    main("train")

@@ -1,0 +1,179 @@
+"""Job 4, tune: the target is reached, or the budget is spent, or the next tweak is pushed."""
+
+import time
+from collections.abc import Mapping
+
+from jobs.context import Context
+from jobs.ending import end_study
+from jobs.publish import publish_for_build
+from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
+from jobs.scheduler.base import CHAIN, Next
+from jobs.search.proposal import Proposal
+from jobs.search.sampler import Exhausted, RetuneSampler
+from jobs.source.rewrite import CannotRewrite, rewrite
+from jobs.source.script import Value
+from jobs.source.words import describe
+from jobs.study import Outcome, Study, StudyView, Trial, TrialView
+
+FAILURES_IN_A_ROW = 3
+HOPELESS = ("script-error", "no-fit", "no-accuracy")
+"""Failures of the script as pushed that no tweak mends."""
+
+
+def run(context: Context, study: str, trial: int) -> Next | None:
+    """Decide what follows a finished trial. Run twice, the same trial follows it."""
+    recorded = context.record.open(study)
+    if not recorded.trial(trial).finished:
+        context.say(f"Trial {trial} of {study} is not trained yet: nothing to tune.")
+        return None
+    step = _decide(context, recorded, trial) if recorded.running else None
+    if recorded.get("state") == "finished":
+        # Also where an earlier run of this job died in the middle of the end.
+        end_study(context, recorded, recorded.get("outcome"), recorded.get("reason"))
+    publish_for_build(context, recorded)
+    return step
+
+
+def _decide(context: Context, study: Study, trial: int) -> Next | None:
+    view = study.view()
+    reached = [each for each in view.trials if (each.objective or 0.0) >= view.target]
+    if reached and study.get("confirm") and not any(t.kind == "confirm" for t in view.trials):
+        return _push_trial(context, study, trial, _confirmation(view))
+    over = _over(view, trial)
+    if over is None:
+        try:
+            return _push_trial(context, study, trial, None)
+        except Exhausted as error:
+            over = ("budget", str(error))
+    end_study(context, study, *over)
+    return None
+
+
+def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
+    """Why the study ends with this trial, or None where it goes on."""
+    best = view.best
+    if best is not None and (best.objective or 0.0) >= view.target:
+        return "reached", (
+            f"Trial {best.number} reached {best.objective:.4f} validation accuracy; "
+            f"the target was {view.target:g}."
+        )
+    so_far = (
+        f"the best was trial {best.number} with {best.objective:.4f}"
+        if best is not None
+        else "no trial reported an accuracy"
+    )
+    last = [each for each in view.trials if each.number <= trial]
+    failed = [_failed(each) for each in last]
+    if failed == [True] and last[0].result and last[0].result.failure in HOPELESS:
+        return "failures", f"The script as pushed cannot be trained: {last[0].result.reason}"
+    if len(last) >= FAILURES_IN_A_ROW and all(failed[-FAILURES_IN_A_ROW:]):
+        reason = last[-1].result.reason if last[-1].result else "no reason is recorded"
+        return "failures", (
+            f"{FAILURES_IN_A_ROW} trials in a row failed, the last one so: {reason} "
+            f"Of all trials {so_far}."
+        )
+    if len(view.trials) >= view.max_trials:
+        return "budget", f"The budget of {view.max_trials} trials is spent; {so_far}."
+    if time.time() - view.started >= view.max_hours * 3600:
+        return "budget", f"The budget of {view.max_hours:g} hours is spent; {so_far}."
+    return None
+
+
+def _failed(trial: TrialView) -> bool:
+    return trial.state == "failed"
+
+
+def _confirmation(view: StudyView) -> Proposal:
+    best = view.best
+    assert best is not None
+    return Proposal(
+        best.number,
+        {},
+        "confirm",
+        f"Trial {best.number} reached the target with inherited weights: the same script is "
+        "trained once more from scratch.",
+    )
+
+
+def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal | None) -> Next:
+    """Commit and push the trial that follows ``trial``, as proposed or as the sampler says."""
+    with context.lock(study.name):
+        sampler = make_sampler(context, study)
+        next_trial = study.ask(trial, sampler)
+        if next_trial.get("commit") is None:
+            chosen = proposal or sampler.proposal(study.optuna_study(), next_trial.frozen())
+            commit = _commit(context, study, next_trial, chosen)
+            context.repository.push(commit, trial_branch(study.name, next_trial.number))
+            next_trial.set("commit", commit)
+    view = next_trial.view()
+    context.say(f"Trial {view.number}, from trial {view.parent}: {view.words}.")
+    context.say(f"Why: {view.why}")
+    return Next(CHAIN[0], study.name, view.number)
+
+
+def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> str:
+    parent = study.trial(proposal.parent)
+    if not proposal.tweak:
+        trial.record_proposal(proposal, "trained again from scratch")
+        return str(parent.get("commit"))
+    before = parent.get("values", {})
+    words = describe(before, {**before, **proposal.tweak})
+    changes = rewrite(
+        context.source(study.name, proposal.parent),
+        study.get("script"),
+        proposal.tweak,
+        hold=study.get("hold", []),
+        allow=study.get("allow", []),
+    )
+    trial.record_proposal(proposal, words)
+    return context.repository.commit_trial(
+        study.name,
+        trial.number,
+        parent.get("commit"),
+        changes,
+        _message(study, trial, proposal, words),
+    )
+
+
+def _message(study: Study, trial: Trial, proposal: Proposal, words: str) -> str:
+    subject = f"Trial {trial.number}: {words}"
+    body = proposal.sentence
+    if len(subject) > 100:
+        subject, body = f"Trial {trial.number}: {proposal.kind}", f"{words}.\n\n{body}"
+    trailers = {
+        STUDY_TRAILER: study.name,
+        TRIAL_TRAILER: trial.number,
+        PARENT_TRAILER: proposal.parent,
+    }
+    lines = [f"{key}: {value}" for key, value in trailers.items()]
+    return "\n".join([subject, "", body, "", *lines]) + "\n"
+
+
+def make_sampler(context: Context, study: Study) -> RetuneSampler:
+    facts = study.facts()
+
+    def buildable(parent: int, tweak: Mapping[str, Value]) -> str | None:
+        try:
+            rewrite(
+                context.source(study.name, parent),
+                facts["script"],
+                tweak,
+                hold=facts.get("hold", []),
+                allow=facts.get("allow", []),
+            )
+        except CannotRewrite as error:
+            return str(error)
+        return None
+
+    return RetuneSampler(
+        target=facts["target"],
+        buildable=buildable,
+        classes=facts.get("classes"),
+        validation_images=facts.get("validation_images"),
+    )
+
+
+if __name__ == "__main__":
+    from jobs.command import main
+
+    main("tune")

@@ -1,0 +1,98 @@
+"""Job 5, watch: every minute, put right what has stopped without a reason."""
+
+import time
+
+from jobs.context import Context
+from jobs.ending import complete_ending
+from jobs.environment.spool import Result
+from jobs.errors import RetuneError
+from jobs.launch import specification
+from jobs.stage import next_step
+from jobs.study import Study
+
+MOST_RELAUNCHES, WITHIN_SECONDS = 5, 3600.0
+
+
+def run(context: Context) -> None:
+    """Look after every study once. What fails for one study hinders no other.
+
+    Raises RetuneError in the end where something could not be put right.
+    """
+    errors: list[str] = []
+    studies = context.record.studies()
+    for study in studies:
+        try:
+            if study.get("state") == "finished":
+                if not study.get("closed") and complete_ending(context, study):
+                    context.say(f"Study {study.name}: its end is complete now.")
+            elif study.running:
+                _keep_environment(context, study)
+                _keep_chain(context, study)
+        except RetuneError as error:
+            errors.append(f"{study.name}: {error}")
+    try:
+        _remove_strays(context, studies)
+    except RetuneError as error:
+        errors.append(str(error))
+    if errors:
+        raise RetuneError(" ".join(errors))
+
+
+def _keep_environment(context: Context, study: Study) -> None:
+    """Relaunch the environment of a trial in training; give the trial up after too many."""
+    launched = specification(context, study)
+    trial = next((each for each in reversed(study.frozen()) if not each.state.is_finished()), None)
+    if launched is None or trial is None:
+        return
+    spool = context.spool(study.name, trial.number)
+    if spool.request() is None or spool.result() is not None:
+        return
+    state = context.environment.state(study.name)
+    if not state.needs_relaunch:
+        return
+    recorded = study.trial(trial.number)
+    times = [each for each in recorded.get("relaunch_times", []) if _recent(each)]
+    if len(times) >= MOST_RELAUNCHES:
+        reason = (
+            f"The environment was relaunched {MOST_RELAUNCHES} times within an hour and died "
+            f"again ({state.detail}); the trial is given up."
+        )
+        spool.conclude(Result("failed", failure="relaunches", reason=reason))
+        context.say(f"Study {study.name}, trial {trial.number}: {reason}")
+        return
+    epochs = len(list(spool.epochs()))
+    why = f"{time.strftime('%Y-%m-%d %H:%M:%S')} after epoch {epochs}: {state.detail}"
+    recorded.set("relaunch_times", [*times, time.time()])
+    recorded.set("relaunches", [*recorded.get("relaunches", []), why])
+    context.environment.launch(launched)
+    context.say(f"Study {study.name}, trial {trial.number}: relaunched {why}")
+
+
+def _recent(moment: float) -> bool:
+    return time.time() - moment < WITHIN_SECONDS
+
+
+def _keep_chain(context: Context, study: Study) -> None:
+    """Trigger the right job where none of the study's is queued or running."""
+    if context.scheduler.busy(study.name):
+        return
+    step = next_step(context, study)
+    context.scheduler.trigger(step)
+    context.say(
+        f"Study {study.name} stood still: job {step.job} of trial {step.trial} is triggered."
+    )
+
+
+def _remove_strays(context: Context, studies: list[Study]) -> None:
+    """Remove environments that belong to no running study."""
+    wanted = {each.name for each in studies if each.get("state") in ("running", "paused")}
+    for name in context.environment.studies():
+        if name not in wanted:
+            context.environment.remove(name)
+            context.say(f"The environment of {name} belongs to no running study: removed.")
+
+
+if __name__ == "__main__":
+    from jobs.command import main
+
+    main("watch")
