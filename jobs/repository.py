@@ -87,7 +87,7 @@ class Repository:
             if not self.path.exists():
                 self._create()
             mirror = self._mirror()
-            with _one_sentence(RemoteError, f"The remote {_shown(self.url)} cannot be fetched"):
+            with _remote_errors(f"The remote {_shown(self.url)} cannot be fetched"):
                 # The operator may have moved the remote since.
                 mirror.git.fetch("--prune", "--quiet", "--no-tags", self.url, _FETCH)
 
@@ -97,7 +97,7 @@ class Repository:
             repo = git.Repo.init(unfinished, bare=True)
             (unfinished / "info").mkdir(exist_ok=True)
             (unfinished / "info" / "attributes").write_text(_ATTRIBUTES)
-            with _one_sentence(RemoteError, f"The remote {_shown(self.url)} cannot be fetched"):
+            with _remote_errors(f"The remote {_shown(self.url)} cannot be fetched"):
                 repo.git.update_environment(**_ENVIRONMENT)
                 repo.git.fetch("--quiet", "--no-tags", self.url, _FETCH)
             unfinished.rename(self.path)
@@ -167,13 +167,18 @@ class Repository:
         unfinished = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         unfinished.chmod(0o755)
         try:
-            with _one_sentence(RetuneError, f"Commit {commit[:7]} cannot be checked out"):
-                mirror = self._mirror()
-                with mirror.git.custom_environment(GIT_INDEX_FILE=str(unfinished / ".index")):
-                    mirror.git.read_tree(found.hexsha)
-                    mirror.git.checkout_index("--all", f"--prefix={unfinished / 'files'}/")
             files = unfinished / "files"
-            files.mkdir(exist_ok=True)
+            files.mkdir()
+            mirror = self._mirror()
+            where = {"GIT_INDEX_FILE": str(unfinished / "index"), "GIT_DIR": str(self.path)}
+            try:
+                with mirror.git.custom_environment(GIT_WORK_TREE=str(files), **where):
+                    mirror.git.read_tree(found.hexsha)
+                    mirror.git.checkout_index("--all")
+            except (GitCommandError, OSError) as error:
+                raise RetuneError(
+                    f"Commit {commit[:7]} cannot be checked out ({_reason(error)})."
+                ) from error
             files.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -213,7 +218,7 @@ class Repository:
         if not branch.startswith(OWN_BRANCHES):
             raise ValueError(f"{branch} is not one of Retune's branches")
         mirror = self._mirror()
-        with _one_sentence(RemoteError, f"The remote {_shown(self.url)} did not take {branch}"):
+        with _remote_errors(f"The remote {_shown(self.url)} did not take {branch}"):
             mirror.git.push("--quiet", "--force", self.url, f"{commit}:refs/heads/{branch}")
         mirror.git.update_ref(f"refs/heads/{branch}", commit)
 
@@ -255,16 +260,20 @@ def _shown(url: str) -> str:
 
 
 @contextmanager
-def _one_sentence(kind: type[RetuneError], beginning: str) -> Iterator[None]:
+def _remote_errors(beginning: str) -> Iterator[None]:
     try:
         yield
     except (GitCommandError, OSError) as error:
-        said = str(error.stderr if isinstance(error, GitCommandError) else error)
-        lines = [line.strip(" '") for line in said.replace("stderr:", "").splitlines()]
-        told = [line for line in lines if line and not line.startswith("hint:")]
-        cause = next((line for line in told if line.startswith(("fatal:", "error:"))), None)
-        reason = _shown(cause or (told[0] if told else "git gave no reason"))
-        raise kind(
-            f"{beginning} ({reason[:300]}); see that it is reachable and that RETUNE_REPOSITORY "
-            "and its access rights are right."
+        raise RemoteError(
+            f"{beginning} ({_reason(error)}); see that it is reachable and that "
+            "RETUNE_REPOSITORY and its access rights are right."
         ) from error
+
+
+def _reason(error: GitCommandError | OSError) -> str:
+    """What git said of it, in one line and without a password."""
+    said = str(error.stderr if isinstance(error, GitCommandError) else error)
+    lines = [line.strip(" '") for line in said.replace("stderr:", "").splitlines()]
+    told = [line for line in lines if line and not line.startswith("hint:")]
+    cause = next((line for line in told if line.startswith(("fatal:", "error:"))), None)
+    return _shown(cause or (told[0] if told else "git gave no reason"))[:300]
