@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from jobs.errors import RetuneError
+
 REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
 CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
 
@@ -132,8 +134,12 @@ class Result(_Json):
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file so that a reader sees all of it or none of it.
+
+    A new folder is given to the owner of the folder above where we are root, so that a trainer
+    without privileges can work in the folder of its trial.
+    """
+    _make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
@@ -147,7 +153,14 @@ class Spool:
 
     @classmethod
     def of(cls, study_folder: Path, trial: int) -> "Spool":
-        return cls(study_folder / "trials" / str(trial))
+        """The spool of a trial. Raises RetuneError where a script put a link in its place."""
+        folder = study_folder / "trials" / str(trial)
+        if folder.is_symlink():
+            raise RetuneError(
+                f"{folder} is a symbolic link, which only a model script can have made; "
+                "read that script, and remove the link."
+            )
+        return cls(folder)
 
     @property
     def model(self) -> Path:
@@ -204,11 +217,29 @@ class Spool:
         return [line.rstrip() for line in text.splitlines()[-lines:]]
 
 
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        above = folder.parent.stat()
+        os.chown(folder, above.st_uid, above.st_gid, follow_symlinks=False)
+
+
 def _read(path: Path) -> str | None:
+    """The text of a file that a script could have replaced: links and pipes count as missing.
+
+    Followed, a link would show a file of the host in the log or the mail; a pipe would block.
+    """
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+    with open(number, encoding="utf-8", errors="replace") as file:
+        return file.read() if stat.S_ISREG(os.fstat(number).st_mode) else None
 
 
 __all__ = [
