@@ -17,8 +17,10 @@ A trial with a request and no result is to be run, from its checkpoint where it 
 else says what state a trial is in, so whoever starts a trainer needs to know nothing.
 """
 
+import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -141,7 +143,10 @@ def write_whole(path: Path, text: str) -> None:
     """
     _make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    partial.unlink(missing_ok=True)
+    # Exclusive, so as never to write through a link that a script has put there.
+    with partial.open("x", encoding="utf-8") as file:
+        file.write(text)
     partial.replace(path)
 
 
@@ -238,8 +243,11 @@ def _read(path: Path) -> str | None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
         raise
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        return None
     with open(number, encoding="utf-8", errors="replace") as file:
-        return file.read() if stat.S_ISREG(os.fstat(number).st_mode) else None
+        return file.read()
 
 
 __all__ = [
