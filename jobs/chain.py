@@ -8,6 +8,7 @@ from jobs.context import Context
 from jobs.errors import RetuneError
 from jobs.scheduler.base import JobName, Next, Push
 from jobs.scheduler.inline import InlineScheduler
+from jobs.stage import noting_errors
 
 Job = Callable[[Context, str, int], Next | None]
 
@@ -40,7 +41,7 @@ def _run(context: Context, study: str, first: Callable[[], Next | None]) -> None
         if not alone:
             context.say(f"The jobs of {study} are being run already: nothing to do.")
             return
-        with _Watch(context):
+        with _Watch(context), noting_errors(context, study):
             step = first()
             while step is not None:
                 step = RUN[step.job](context, step.study, step.trial)

@@ -16,6 +16,7 @@ from jobs.display import DONE, ERROR, STOPPED, display
 from jobs.errors import RetuneError
 from jobs.pause import pause
 from jobs.scheduler.base import JobName, Next, Push
+from jobs.stage import noting_errors
 from jobs.study import storage_errors
 
 _GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY")
@@ -92,7 +93,8 @@ def _run(job: JobName, arguments: argparse.Namespace) -> int:
         study, trial = arguments.study, arguments.trial
         step = lambda: chain.RUN[job](context, study, trial)  # noqa: E731
     try:
-        following = step()
+        with noting_errors(context, study):
+            following = step()
     except Interrupted:
         pause(context, study)
         return STOPPED

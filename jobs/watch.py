@@ -3,14 +3,14 @@
 import time
 
 from jobs.context import Context
-from jobs.ending import complete_ending
+from jobs.ending import complete_ending, end_study
 from jobs.environment.spool import Result
 from jobs.errors import RetuneError
 from jobs.launch import specification
 from jobs.stage import next_step
 from jobs.study import Study
 
-MOST_RELAUNCHES, WITHIN_SECONDS = 5, 3600.0
+MOST_RELAUNCHES, MOST_RESTARTS, WITHIN_SECONDS = 5, 5, 3600.0
 
 
 def run(context: Context) -> None:
@@ -77,6 +77,16 @@ def _keep_chain(context: Context, study: Study) -> None:
     if context.scheduler.busy(study.name):
         return
     step = next_step(context, study)
+    restarts = [each for each in study.get("restarts", []) if _recent(each)]
+    if len(restarts) >= MOST_RESTARTS:
+        error = study.get("last_error", "it left no reason, see its build log.")
+        reason = (
+            f"Job {step.job} of trial {step.trial} did not get through after {MOST_RESTARTS} "
+            f"restarts within an hour: {error}"
+        )
+        end_study(context, study, "error", reason)
+        return
+    study.set("restarts", [*restarts, time.time()])
     context.scheduler.trigger(step)
     context.say(
         f"Study {study.name} stood still: job {step.job} of trial {step.trial} is triggered."

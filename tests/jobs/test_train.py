@@ -1,0 +1,114 @@
+"""Job 3: a trial handed over, followed and recorded, however it ends."""
+
+import threading
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from jobs import launch, pull, train
+from jobs.environment.spool import Request, Result
+from jobs.scheduler.base import Next
+
+Played = tuple[list[float], Result]
+
+
+@pytest.fixture
+def study(world: Any) -> str:
+    """A study whose trial 0 has been launched."""
+    step = pull.receive(world.context, world.push())
+    launch.run(world.context, step.study, 0)
+    return str(step.study)
+
+
+def failing(failure: Any, reason: str) -> Any:
+    def play(request: Request) -> Played:
+        return [0.5], Result("failed", failure=failure, reason=reason, epochs=1)
+
+    return play
+
+
+def test_every_epoch_is_recorded_and_told_in_one_line(world: Any, study: str) -> None:
+    assert train.run(world.context, study, 0) == Next("tune", study, 0)
+    frozen = world.context.record.open(study).trial(0).frozen()
+    assert frozen.state == TrialState.COMPLETE
+    assert frozen.value == 0.6
+    assert frozen.intermediate_values == {1: 0.55, 2: 0.58, 3: 0.6}
+    lines = [each for each in world.said if each.startswith("epoch")]
+    assert len(lines) == 3
+    assert "epoch   2/3" in lines[1]
+    assert "validation 0.580 of 0.800" in lines[1]
+    assert "1 s left" in lines[1]
+
+
+def test_twice_changes_nothing(world: Any, study: str) -> None:
+    first = train.run(world.context, study, 0)
+    before = world.snapshot(study)
+    assert train.run(world.context, study, 0) == first
+    assert world.snapshot(study) == before
+
+
+def test_the_request_names_script_data_and_target(world: Any, study: str) -> None:
+    train.run(world.context, study, 0)
+    request = world.context.spool(study, 0).request()
+    assert (request.script, request.target, request.inherit) == ("cnn.py", 0.8, None)
+    assert request.data["dataset/train"] == "animals/train"
+    assert request.data["dataset/validation"] == "animals/validation"
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("script-error", "cnn.py, line 3: NameError: name 'x' is not defined"),
+        ("no-fit", "The script never called fit."),
+        ("no-accuracy", "No accuracy was reported."),
+        ("nan", "The loss became NaN in epoch 1."),
+        ("out-of-memory", "The trial needed more than 4 GiB."),
+        ("time-limit", "The trial took longer than 2 hours."),
+    ],
+)
+def test_failures_are_recorded_with_their_reason_and_console(
+    world: Any, study: str, failure: str, reason: str
+) -> None:
+    world.environment.play = failing(failure, reason)
+    console = world.context.spool(study, 0).console
+    console.parent.mkdir(parents=True, exist_ok=True)
+    console.write_text("last words of the script\n")
+    assert train.run(world.context, study, 0) == Next("tune", study, 0)
+    view = world.context.record.open(study).view().trials[0]
+    assert view.state == "failed"
+    assert (view.result.failure, view.result.reason) == (failure, reason)
+    assert f"Trial 0 failed: {reason}" in world.said
+    assert "    last words of the script" in world.said
+
+
+def test_an_end_meanwhile_ends_the_job(world: Any, study: str) -> None:
+    world.environment.remove(study)  # nobody answers
+    done: list[Next | None] = []
+    job = threading.Thread(target=lambda: done.append(train.run(world.context, study, 0)))
+    job.start()
+    world.context.record.open(study).finish("stopped", "A newer push took its place.")
+    job.join(timeout=20)
+    assert done == [None]
+
+
+def test_it_waits_through_a_relaunch(world: Any, study: str) -> None:
+    world.environment.remove(study)
+    done: list[Next | None] = []
+    job = threading.Thread(target=lambda: done.append(train.run(world.context, study, 0)))
+    job.start()
+    world.environment.launch(launch.specification(world.context, world.context.record.open(study)))
+    job.join(timeout=20)
+    assert done == [Next("tune", study, 0)]
+
+
+def test_a_trainer_that_keeps_no_time_is_given_up(
+    world: Any, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.environment.remove(study)
+    world.context.settings.trial_hours = 1e-9
+    monkeypatch.setattr(train, "GRACE_SECONDS", 0.0)
+    train.run(world.context, study, 0)
+    result = world.context.record.open(study).view().trials[0].result
+    assert result.failure == "time-limit"
+    assert "RETUNE_TRIAL_HOURS" in result.reason

@@ -1,0 +1,205 @@
+"""Job 4: the next tweak, the target, the budget, three failures, the one mail."""
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from jobs import launch, pull, train, tune
+from jobs.environment.spool import Request, Result
+from jobs.errors import RetuneError
+from jobs.scheduler.base import Next
+
+
+def trained(world: Any, step: Next) -> Next:
+    """Run jobs 1 to 3 of a trial."""
+    for run in (pull.run, launch.run, train.run):
+        assert run(world.context, step.study, step.trial) is not None
+    return Next("tune", step.study, step.trial)
+
+
+def first_trained(world: Any) -> Next:
+    return trained(world, pull.receive(world.context, world.push()))
+
+
+def run_to_the_end(world: Any, step: Next) -> Any:
+    following: Next | None = step
+    while following is not None:
+        step = trained(world, following) if following.job != "tune" else following
+        following = tune.run(world.context, step.study, step.trial)
+    return world.context.record.open(step.study).view()
+
+
+def test_below_the_target_a_tweak_is_committed_and_pushed(world: Any) -> None:
+    step = first_trained(world)
+    following = tune.run(world.context, step.study, 0)
+    assert following == Next("pull", step.study, 1)
+    view = world.context.record.open(step.study).view()
+    trial = view.trials[1]
+    assert trial.parent == 0
+    assert trial.tweak
+    assert trial.words
+    assert trial.why
+    assert f"retune/{step.study}/1" in world.branches()
+    world.git("fetch", "--quiet")
+    message = world.git("log", "-1", "--format=%B", trial.commit)
+    assert message.startswith("Trial 1: ")
+    assert message.endswith(f"Retune-Study: {step.study}\nRetune-Trial: 1\nRetune-Parent: 0")
+    assert world.git("rev-parse", f"{trial.commit}^") == view.commit
+    assert world.git("rev-parse", "origin/main") == view.commit
+
+
+def test_twice_changes_nothing(world: Any) -> None:
+    step = first_trained(world)
+    following = tune.run(world.context, step.study, 0)
+    before, branches = world.snapshot(step.study), world.branches()
+    assert tune.run(world.context, step.study, 0) == following
+    assert (world.snapshot(step.study), world.branches()) == (before, branches)
+
+
+def test_a_tweak_inherits_and_is_read_back_as_it_was_meant(world: Any) -> None:
+    step = first_trained(world)
+    following = tune.run(world.context, step.study, 0)
+    trained(world, following)
+    recorded = world.context.record.open(step.study)
+    trial = recorded.trial(1)
+    values = trial.get("values")
+    assert {name: values[name] for name in trial.get("tweak")} == trial.get("tweak")
+    assert world.context.spool(step.study, 1).request().inherit == 0
+
+
+def test_the_target_ends_it_with_branch_mail_and_no_environment(world: Any) -> None:
+    view = run_to_the_end(world, first_trained(world))
+    assert (view.state, view.outcome) == ("finished", "reached")
+    assert view.winner.number == 2
+    assert f"retune/{view.name}/best" in world.branches()
+    assert len(world.mails) == 1
+    assert world.environment.studies() == []
+    assert (world.context.folder(view.name) / "report" / "report.html").exists()
+
+
+def test_job_4_again_after_the_end_sends_no_second_mail(world: Any) -> None:
+    view = run_to_the_end(world, first_trained(world))
+    before = world.snapshot(view.name)
+    assert tune.run(world.context, view.name, 2) is None
+    assert world.snapshot(view.name) == before
+    assert len(world.mails) == 1
+
+
+def test_death_in_the_middle_of_the_end_is_made_good(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jobs import ending
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ending, "send_mail", die)
+        with pytest.raises(KeyboardInterrupt):
+            run_to_the_end(world, first_trained(world))
+    assert world.mails == []
+    name = world.context.record.names()[0]
+    tune.run(world.context, name, 2)
+    tune.run(world.context, name, 2)
+    assert len(world.mails) == 1
+
+
+def test_the_budget_ends_it_with_the_best_so_far(world: Any) -> None:
+    def stuck(request: Request) -> tuple[list[float], Result]:
+        return [0.5, 0.55], Result("complete", objective=0.55, epochs=2, seconds_in_fit=2.0)
+
+    world.environment.play = stuck
+    view = run_to_the_end(world, first_trained(world))
+    assert view.outcome == "budget"
+    assert len(view.trials) == 5
+    assert "The budget of 5 trials is spent; the best was trial 0 with 0.5500" in view.reason
+    assert len(world.mails) == 1
+    assert f"retune/{view.name}/best" not in world.branches()
+
+
+def test_three_failures_in_a_row_end_it(world: Any) -> None:
+    def play(request: Request) -> tuple[list[float], Result]:
+        if request.trial == 0:
+            return [0.5], Result("complete", objective=0.5, epochs=1)
+        return [], Result("failed", failure="out-of-memory", reason="It needed too much memory.")
+
+    world.environment.play = play
+    view = run_to_the_end(world, first_trained(world))
+    assert view.outcome == "failures"
+    assert [each.state for each in view.trials] == ["complete", "failed", "failed", "failed"]
+    assert "3 trials in a row failed" in view.reason
+    assert "It needed too much memory." in view.reason
+    assert len(world.mails) == 1
+
+
+def test_out_of_memory_is_answered_by_a_smaller_batch(world: Any) -> None:
+    def play(request: Request) -> tuple[list[float], Result]:
+        if request.trial == 0:
+            return [], Result("failed", failure="out-of-memory", reason="It needed too much.")
+        return [0.9], Result("complete", objective=0.9, epochs=1)
+
+    world.environment.play = play
+    view = run_to_the_end(world, first_trained(world))
+    assert view.outcome == "reached"
+    assert view.trials[1].tweak == {"fit.batch_size": 4}
+
+
+def test_nan_is_answered_by_a_lower_learning_rate(world: Any) -> None:
+    def play(request: Request) -> tuple[list[float], Result]:
+        if request.trial == 0:
+            return [], Result("failed", failure="nan", reason="The loss became NaN.")
+        return [0.9], Result("complete", objective=0.9, epochs=1)
+
+    world.environment.play = play
+    view = run_to_the_end(world, first_trained(world))
+    assert view.trials[1].tweak["optimizer.learning_rate"] < 0.001
+
+
+def test_a_script_that_cannot_run_ends_it_at_once(world: Any) -> None:
+    def play(request: Request) -> tuple[list[float], Result]:
+        return [], Result("failed", failure="script-error", reason="cnn.py, line 3: NameError")
+
+    world.environment.play = play
+    view = run_to_the_end(world, first_trained(world))
+    assert (view.outcome, len(view.trials)) == ("failures", 1)
+    assert view.reason == "The script as pushed cannot be trained: cnn.py, line 3: NameError"
+
+
+def test_remote_away_is_said_and_the_same_trial_is_pushed_later(world: Any) -> None:
+    step = first_trained(world)
+    away = world.remote.with_name("away.git")
+    shutil.move(world.remote, away)
+    with pytest.raises(RetuneError, match="did not take retune/"):
+        tune.run(world.context, step.study, 0)
+    shutil.move(away, world.remote)
+    assert tune.run(world.context, step.study, 0) == Next("pull", step.study, 1)
+    assert len(world.context.record.open(step.study).frozen()) == 2
+
+
+def test_confirmation_trains_the_winner_from_scratch(world: Any) -> None:
+    push = world.push({"cnn.py": world.script, "retune.toml": "confirm = true\n"})
+    step = trained(world, pull.receive(world.context, push))
+    view = run_to_the_end(world, step)
+    assert view.trials[-1].kind == "confirm"
+    assert view.trials[-1].commit == view.trials[-2].commit
+    assert world.context.spool(view.name, view.trials[-1].number).request().inherit is None
+
+
+def test_an_untrained_trial_is_left_alone(world: Any) -> None:
+    step = pull.receive(world.context, world.push())
+    assert tune.run(world.context, step.study, 0) is None
+    assert "not trained yet" in world.said[-1]
+
+
+def test_history_draws_the_search(world: Any) -> None:
+    view = run_to_the_end(world, first_trained(world))
+    graph = subprocess.run(
+        ["git", "log", "--graph", "--oneline", "--branches"],
+        cwd=world.remote,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert all(f"Trial {each.number}" in graph for each in view.trials[1:])
