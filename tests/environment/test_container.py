@@ -1,0 +1,122 @@
+"""What needs no engine: the paths of scripts, and the engine's errors in plain words."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from jobs.environment.container import check_absolute, container_name
+from jobs.environment.docker import DockerEnvironment
+from jobs.environment.engine import names_a_registry
+from jobs.errors import RetuneError
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/home/cnn_dataset/training_set/", "/home/cnn_dataset/training_set"),
+        ("/storage/mnist.npz", "/storage/mnist.npz"),
+        ("//data//photos", "/data/photos"),
+        ("/content", "/content"),
+        ("/tmp/photos", "/tmp/photos"),
+    ],
+)
+def test_the_path_that_a_script_names_is_mounted_at(path, place):
+    assert check_absolute(path) == place
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/",
+            "//",
+            "/.",
+            "/etc",
+            "/etc/passwd",
+            "/usr/share/photos",
+            "/proc/1",
+            "/sys",
+            "/dev/shm",
+        ),
+        *("/home", "/tmp", "/var", "/run/docker.sock", "/var/run/docker.sock", "/bin/", "/lib64"),
+        *("/retune/trials", "/data/../etc", "/./etc", "photos", ""),
+    ],
+)
+def test_a_path_of_the_system_is_refused(path):
+    with pytest.raises(RetuneError, match="cannot show a data set"):
+        check_absolute(path)
+
+
+def test_two_homes_have_two_containers_for_a_study_of_one_name():
+    assert container_name("main-1a2b3c4", "/a") != container_name("main-1a2b3c4", "/b")
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("retune-trainer", False),
+        ("retune-trainer:2", False),
+        ("team/retune-trainer", False),
+        ("registry.example/retune-trainer", True),
+        ("localhost/retune-trainer", True),
+        ("127.0.0.1:5000/team/retune-trainer:2", True),
+    ],
+)
+def test_whether_an_image_names_a_registry(image, expected):
+    assert names_a_registry(image) is expected
+
+
+def test_an_engine_that_is_away(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(RetuneError) as caught:
+        DockerEnvironment(home).state("main-1a2b3c4")
+    assert str(caught.value) == (
+        f"The Docker Engine at unix://{tmp_path}/none.sock does not answer; start it "
+        "(sudo systemctl start docker) or name another engine in DOCKER_HOST."
+    )
+
+
+def test_a_socket_that_nobody_answers(home, monkeypatch, tmp_path):
+    file = tmp_path / "dead.sock"
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(file))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{file}")
+    with pytest.raises(RetuneError, match="does not answer; start it"):
+        DockerEnvironment(home).studies()
+
+
+def test_a_remote_engine_that_is_away(home, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+    with pytest.raises(RetuneError, match=f"at tcp://127.0.0.1:{port} does not answer"):
+        DockerEnvironment(home).studies()
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """Root may use every socket: be nobody for a while."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_socket_that_may_not_be_used(home, monkeypatch, tmp_path):
+    file = tmp_path / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(file))
+        engine.listen()
+        file.chmod(0)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{file}")
+        with without_root(), pytest.raises(RetuneError) as caught:
+            DockerEnvironment(home).studies()
+    assert "may not use the Docker Engine" in str(caught.value)
+    assert "sudo usermod -aG docker" in str(caught.value)
