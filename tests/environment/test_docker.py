@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,15 @@ def test_launch_leaves_a_running_container_alone(environment, launched, containe
     assert environment.launch(launched).identifier == container.short_id
     assert environment.studies() == [launched.study]
     assert "stand-in trainer started" in environment.logs(launched.study)
+
+
+def test_two_jobs_that_launch_at_once_get_the_same_container(environment, specify, home, standin):
+    specification = specify()
+    jobs = [DockerEnvironment(home, image=standin) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        states = list(pool.map(lambda job: job.launch(specification), jobs))
+    assert len({state.identifier for state in states}) == 1
+    assert environment.studies() == [specification.study]
 
 
 def test_another_specification_replaces_the_container(environment, launched, container, specify):
