@@ -1,0 +1,87 @@
+"""Seconds between the end of one trial's training and the next trial's first training step.
+
+    jobs/python tests/benchmarks/handover.py [--environment process|docker] [--trials 6]
+
+Runs a real study with the inline scheduler on drawn pictures; the environment is warm from the
+second trial on. Prints a line a hand-over, then the median and the share of training in all.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from jobs import settings  # noqa: E402
+from jobs.chain import run_push  # noqa: E402
+from jobs.context import make_context  # noqa: E402
+from jobs.scheduler.base import Push  # noqa: E402
+from jobs.study import StudyView  # noqa: E402
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.com"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def run_study(place: Path, environment: str, trials: int) -> StudyView:
+    subprocess.run(
+        [sys.executable, "-m", "model.faces", str(place / "datasets" / "faces")]
+        + ["--train", "200", "--validation", "80", "--test", "0"],
+        cwd=ROOT,
+        check=True,
+    )
+    git(place, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
+    git(place, "clone", "--quiet", "remote.git", "clone")
+    clone = place / "clone"
+    (clone / "cnn.py").write_text((ROOT / "model" / "cnn.py").read_text())
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", "Add a model")
+    git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
+    for name in [each for each in os.environ if each.startswith("RETUNE_")]:
+        if name != "RETUNE_IMAGE":
+            del os.environ[name]
+    operator = settings.load(
+        home=place / "home",
+        repository=str(place / "remote.git"),
+        datasets=place / "datasets",
+        environment=environment,
+        trials=trials,
+        target=1.0,
+    )
+    context = make_context(operator)
+    push = Push("main", git(clone, "rev-parse", "HEAD"))
+    run_push(context, push)
+    return context.record.studies()[-1].view()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--environment", choices=("process", "docker"), default="process")
+    parser.add_argument("--trials", type=int, default=6)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="retune-benchmark-") as folder:
+        view = run_study(Path(folder), arguments.environment, arguments.trials)
+    gaps = []
+    trials = [each for each in view.trials if each.epochs]
+    print(f"\n{'trials':>8}  {'seconds between the trainings':>30}")
+    for before, after in zip(trials, trials[1:], strict=False):
+        first = after.epochs[0]
+        gaps.append(first.time - first.seconds - before.epochs[-1].time)
+        print(f"{before.number:>3} → {after.number:<3} {gaps[-1]:>30.2f}")
+    training = sum(epoch.seconds for each in trials for epoch in each.epochs)
+    wall = trials[-1].epochs[-1].time - trials[0].epochs[0].time + trials[0].epochs[0].seconds
+    print(f"median {statistics.median(gaps):.2f} s, longest {max(gaps):.2f} s")
+    print(f"share of wall time that is training: {training / wall:.0%} (trainings are short here)")
+
+
+if __name__ == "__main__":
+    main()
