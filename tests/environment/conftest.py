@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.environment.base import Limits, Specification
+from jobs.environment.base import Condition, Environment, Limits, Specification
 
 MIB = 1024**2
 
@@ -79,3 +79,14 @@ def answer(wait: Wait, order: Order) -> Answer:
         return json.loads(file.read_text())
 
     return ask
+
+
+@pytest.fixture
+def launched(
+    environment: Environment, specify: Callable[..., Specification], wait: Wait
+) -> Specification:
+    """A study whose environment (the module's) is up."""
+    specification = specify()
+    environment.launch(specification)
+    wait(lambda: environment.state(specification.study).condition is Condition.HEALTHY)
+    return specification

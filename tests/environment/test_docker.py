@@ -44,14 +44,6 @@ def environment(home: Path, standin: str) -> Iterator[DockerEnvironment]:
 
 
 @pytest.fixture
-def launched(environment, specify, wait) -> Specification:
-    specification = specify()
-    environment.launch(specification)
-    wait(lambda: environment.state(specification.study).condition is Condition.HEALTHY)
-    return specification
-
-
-@pytest.fixture
 def container(client, launched, home) -> Container:
     return client.containers.get(container_name(launched.study, str(home.resolve())))
 

@@ -27,14 +27,6 @@ def environment(home: Path) -> Iterator[ProcessEnvironment]:
         made.remove(study)
 
 
-@pytest.fixture
-def launched(environment, specify, wait) -> Specification:
-    specification = specify()
-    environment.launch(specification)
-    wait(lambda: environment.state(specification.study).condition is Condition.HEALTHY)
-    return specification
-
-
 def ended(processes: Iterable[psutil.Process]) -> bool:
     """Whether none of them runs; what nobody has waited for yet counts as ended."""
     return not [
