@@ -10,7 +10,7 @@ import pytest
 from docker.models.containers import Container
 
 import docker
-from jobs.environment.base import Condition, Specification
+from jobs.environment.base import Condition
 from jobs.environment.container import UNPRIVILEGED, container_name
 from jobs.environment.docker import DockerEnvironment
 from jobs.environment.heartbeat import Patience
