@@ -7,6 +7,7 @@ second trial on. Prints a line a hand-over, then the median and the share of tra
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -23,6 +24,8 @@ from jobs.context import make_context  # noqa: E402
 from jobs.scheduler.base import Push  # noqa: E402
 from jobs.study import StudyView  # noqa: E402
 
+COUNTS = ("--train", "200", "--validation", "80", "--test", "0")
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.com"]
@@ -34,8 +37,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def run_study(place: Path, environment: str, trials: int) -> StudyView:
     subprocess.run(
-        [sys.executable, "-m", "model.faces", str(place / "datasets" / "faces")]
-        + ["--train", "200", "--validation", "80", "--test", "0"],
+        [sys.executable, "-m", "model.faces", str(place / "datasets" / "faces"), *COUNTS],
         cwd=ROOT,
         check=True,
     )
@@ -73,7 +75,7 @@ def main() -> None:
     gaps = []
     trials = [each for each in view.trials if each.epochs]
     print(f"\n{'trials':>8}  {'seconds between the trainings':>30}")
-    for before, after in zip(trials, trials[1:], strict=False):
+    for before, after in itertools.pairwise(trials):
         first = after.epochs[0]
         gaps.append(first.time - first.seconds - before.epochs[-1].time)
         print(f"{before.number:>3} → {after.number:<3} {gaps[-1]:>30.2f}")

@@ -1,0 +1,60 @@
+"""What people get to see of a study: its page, its mail, the artefacts of a build."""
+
+import os
+import shutil
+from pathlib import Path
+
+from jobs.context import Context
+from jobs.junit import write_junit
+from jobs.notify import send_once
+from jobs.report import write_report
+from jobs.study import Study
+
+
+def report_folder(context: Context, study: Study) -> Path:
+    return context.folder(study.name) / "report"
+
+
+def publish(context: Context, study: Study) -> Path:
+    """Write the study's page as the record has it now; gives the page."""
+    view = study.view()
+    best = view.best
+    winning = best.commit if best is not None and best.commit else view.commit
+    return write_report(
+        view,
+        report_folder(context, study),
+        diff=context.repository.diff(view.commit, winning),
+        graph=context.repository.graph(study.name),
+    )
+
+
+def send_mail(context: Context, study: Study) -> None:
+    """Send the one mail of a finished study, or leave it to watch."""
+    view = study.view()
+    best = view.best
+    winning = best.commit if best is not None and best.commit else view.commit
+    send_once(study, context.settings, diff=context.repository.diff(view.commit, winning))
+
+
+def publish_for_build(context: Context, study: Study) -> None:
+    """Put page, model, winning script, patch and JUnit file where the build archives them."""
+    target = os.environ.get("RETUNE_ARTIFACTS")
+    if not target:
+        return
+    folder = Path(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = publish(context, study)
+    shutil.copytree(page.parent, folder, dirs_exist_ok=True)
+    view = study.view()
+    write_junit(view, folder / "junit.xml")
+    best = view.best
+    if best is None or best.commit is None:
+        return
+    model = context.spool(study.name, best.number).model
+    if model.exists():
+        shutil.copy(model, folder / "model.keras")
+    script = context.source(study.name, best.number) / (view.script or "")
+    if view.script and script.is_file():
+        shutil.copy(script, folder / script.name)
+    patch = context.repository.diff(view.commit, best.commit)
+    (folder / "winner.patch").write_text(patch, encoding="utf-8")
