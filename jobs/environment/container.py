@@ -24,8 +24,8 @@ UNPRIVILEGED = 10001
 
 # Places that a container needs as its image made them, with all that is below.
 _SYSTEM = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/retune"),
-    *("/run", "/sbin", "/sys", "/usr", "/var/lib", "/var/run"),
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run"),
+    *("/sbin", "/sys", "/usr", "/var/lib", "/var/run", "/retune", "/opt/retune", "/opt/venv"),
 )
 # Places that may hold a mount, and may not be one.
 _ROOTS = ("/", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var")

@@ -42,7 +42,7 @@ def test_the_path_that_a_script_names_is_mounted_at(path, place):
             "/dev/shm",
         ),
         *("/home", "/tmp", "/var", "/run/docker.sock", "/var/run/docker.sock", "/bin/", "/lib64"),
-        *("/retune/trials", "/data/../etc", "/./etc", "photos", ""),
+        *("/retune/trials", "/opt/retune/trainer", "/data/../etc", "/./etc", "photos", ""),
     ],
 )
 def test_a_path_of_the_system_is_refused(path):
