@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from jobs.environment.container import check_absolute, container_name
+from jobs.environment.base import Limits
+from jobs.environment.container import check_absolute, container_name, container_options
 from jobs.environment.docker import DockerEnvironment
 from jobs.environment.engine import names_a_registry
 from jobs.errors import RetuneError
@@ -48,6 +49,28 @@ def test_the_path_that_a_script_names_is_mounted_at(path, place):
 def test_a_path_of_the_system_is_refused(path):
     with pytest.raises(RetuneError, match="cannot show a data set"):
         check_absolute(path)
+
+
+def options(specification, **changes):
+    wanted = {"home": "/home/retune", "image": "retune-trainer", "gpus": None, "user": (1000, 1000)}
+    return container_options(
+        specification, **wanted | {"engine_cpus": 8, "engine_path": str} | changes
+    )
+
+
+def test_no_gpu_unless_the_operator_says_so(specify):
+    assert options(specify())["device_requests"] == []
+    (everything,) = options(specify(), gpus="all")["device_requests"]
+    assert (everything.count, everything.capabilities) == (-1, [["gpu"]])
+    (some,) = options(specify(), gpus="0, 2")["device_requests"]
+    assert (some.count, some.device_ids) == (0, ["0", "2"])
+
+
+def test_more_cores_than_the_engine_has_means_all_of_them(specify):
+    limits = Limits(memory=2**30, cpus=16.0, processes=64, shared_memory=2**20)
+    wanted = options(specify(limits=limits))
+    assert wanted["nano_cpus"] == 8_000_000_000
+    assert wanted["command"][-2:] == ["--threads", "8"]
 
 
 def test_two_homes_have_two_containers_for_a_study_of_one_name():
