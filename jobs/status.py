@@ -1,0 +1,104 @@
+"""``python -m jobs status``: the studies of this home and, with Jenkins, its queue and builds."""
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from jobs.settings import Settings
+from jobs.study import Record, StudyView
+
+SHOWN, REFRESH_SECONDS = 10, 2.0
+
+
+def status(settings: Settings, *, as_json: bool, watch: bool) -> int:
+    """Print the last studies, newest first, and with Jenkins the queue and the last builds.
+
+    Raises RetuneError where the storage or the controller does not answer.
+    """
+    console = Console(highlight=False)
+    record = Record(settings.storage_url)
+    if as_json:
+        print(json.dumps({"studies": _studies(record), "jenkins": _jenkins(settings)}, indent=2))
+        return 0
+    if not watch:
+        console.print(_shown(record, settings))
+        return 0
+    with Live(_shown(record, settings), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(REFRESH_SECONDS)
+            live.update(_shown(record, settings), refresh=True)
+
+
+def _studies(record: Record) -> list[dict[str, Any]]:
+    return [_summary(each.view()) for each in reversed(record.studies()[-SHOWN:])]
+
+
+def _summary(view: StudyView) -> dict[str, Any]:
+    best, last = view.best, view.trials[-1] if view.trials else None
+    return {
+        "study": view.name,
+        "state": view.state,
+        "outcome": view.outcome,
+        "reason": view.reason,
+        "branch": view.branch,
+        "commit": view.commit,
+        "target": view.target,
+        "trials": len(view.trials),
+        "max_trials": view.max_trials,
+        "seconds": round(view.seconds, 1),
+        "best": None
+        if best is None
+        else {"trial": best.number, "accuracy": best.objective, "commit": best.commit},
+        "last": None
+        if last is None
+        else {
+            "trial": last.number,
+            "state": last.state,
+            "tweak": last.words,
+            "epochs": len(last.epochs),
+            "relaunches": len(last.relaunches),
+        },
+    }
+
+
+def _shown(record: Record, settings: Settings) -> RenderableType:
+    table = Table(title="Studies", title_justify="left")
+    for name in ("study", "state", "trials", "best", "target", "time", "last tweak"):
+        right = name in ("trials", "best", "target", "time")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "last tweak")
+    for each in _studies(record):
+        best, last = each["best"], each["last"]
+        table.add_row(
+            each["study"],
+            each["outcome"] or each["state"],
+            f"{each['trials']}/{each['max_trials']}",
+            f"{best['accuracy']:.3f}" if best else "",
+            f"{each['target']:g}",
+            f"{each['seconds']:.0f} s",
+            Text(f"{last['trial']}: {last['tweak']}" if last else ""),
+        )
+    if not table.rows:
+        return Text("No study is recorded yet; a push to the repository starts one.")
+    jenkins = _jenkins(settings)
+    return Group(table, _jenkins_table(jenkins)) if jenkins else table
+
+
+def _jenkins(settings: Settings) -> list[dict[str, Any]]:
+    """Queue items and builds of the folder, queued ones first."""
+    if settings.scheduler != "jenkins":
+        return []
+    from jobs.scheduler.jenkins import JenkinsScheduler
+
+    return JenkinsScheduler(settings).overview()
+
+
+def _jenkins_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("job", "build", "state", "what", title="Jenkins", title_justify="left")
+    for each in rows:
+        table.add_row(each["job"], str(each["number"] or ""), each["state"], Text(each["name"]))
+    return table
