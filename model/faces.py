@@ -246,9 +246,12 @@ class Face:
                     self._line([(side * 0.9, y), (side * 0.6, y + 0.02)], self.second, 0.07, 0.3)
         elif self.pattern == "spots":
             for _ in range(rng.randint(4, 9)):
-                spot = _oval(
-                    rng.uniform(-0.7, 0.7), rng.uniform(-0.7, 0.7), *[rng.uniform(0.06, 0.15)] * 2
+                x, y, radius = (
+                    rng.uniform(-0.7, 0.7),
+                    rng.uniform(-0.7, 0.7),
+                    rng.uniform(0.06, 0.15),
                 )
+                spot = _oval(x, y, radius, radius)
                 self._fill(spot, self.second, 0.2)
         elif self.pattern == "patch":
             side = rng.choice((-1, 1))

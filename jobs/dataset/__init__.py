@@ -1,0 +1,91 @@
+"""Data sets: look-up by name, check of every image, and the cache at the script's input size."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.dataset.caching import cache, prune
+from jobs.dataset.checking import Broken, Check, Picture, check
+from jobs.dataset.lookup import REPOSITORY, Source, look_up, offered
+from jobs.settings import RepositorySettings, Settings
+from jobs.source.script import DataFolder, ImageLoading
+
+KERAS_DATA = ".keras"
+"""Name below the data root of Keras' own data files; no offered data set starts with a dot."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is ready to be trained on.
+
+    ``mapping`` is a request's ``data``. ``folders`` (name -> folder) and ``absolute`` (absolute
+    path as the script names it -> folder) are those of an environment's specification.
+    """
+
+    name: str
+    mapping: Mapping[str, str]
+    folders: Mapping[str, Path]
+    absolute: Mapping[str, Path]
+    check: Check | None
+
+
+def prepare(
+    settings: Settings,
+    repository: RepositorySettings,
+    checkout: Path,
+    data: Sequence[DataFolder],
+    images: ImageLoading,
+    say: Callable[[str], None],
+) -> Prepared:
+    """Find, check and cache the data that a script names.
+
+    Raises RetuneError where there is none that fits, or none of its images can be read.
+    """
+    source = look_up(settings, repository, checkout, data)
+    for note in source.notes:
+        say(note)
+    folders: dict[str, Path] = {}
+    found: Check | None = None
+    if source.root is not None:
+        folders[source.name] = source.root
+        if source.images:
+            found = check(source, settings.home, _steps(say, f"Checking {source.name}"))
+            for line in found.describe():
+                say(line)
+            steps = _steps(say, f"Caching {source.name}")
+            folders[source.name] = cache(found, images, settings.home, steps)
+    absolute = {
+        literal: folders[source.name] / place[len(source.name) + 1 :]
+        for literal, place in source.mapping.items()
+        if literal.startswith("/")
+    }
+    if settings.keras_data is not None:
+        folders[KERAS_DATA] = settings.keras_data
+    return Prepared(source.name, source.mapping, folders, absolute, found)
+
+
+def _steps(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:
+    """Progress as a line at every fifth of a long work."""
+
+    def progress(done: int, total: int) -> None:
+        if total >= 5000 and done % (total // 5) == 0:
+            say(f"{what}: {done} of {total} files.")
+
+    return progress
+
+
+__all__ = [
+    "KERAS_DATA",
+    "REPOSITORY",
+    "Broken",
+    "Check",
+    "Picture",
+    "Prepared",
+    "Source",
+    "cache",
+    "check",
+    "look_up",
+    "offered",
+    "prepare",
+    "prune",
+]

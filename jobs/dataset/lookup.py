@@ -1,0 +1,195 @@
+"""Which data set a script trains on, and where in it each path that the script names is."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from jobs.dataset.layout import (
+    Layout,
+    child_folders,
+    holds_images,
+    is_clutter,
+    join,
+    read_layout,
+)
+from jobs.dataset.mapping import Deal, Mapper, place_of, without_nested
+from jobs.errors import RetuneError
+from jobs.settings import RepositorySettings, Settings
+from jobs.source.script import DataFolder
+
+REPOSITORY = "repository"
+"""Name below the data root of what the pushed repository brings along."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as a script sees it.
+
+    ``mapping``: path as the script names it -> POSIX path below the data root, which starts with
+    ``name``. ``deals`` say where the script's view differs from the folders below ``root``.
+    ``root`` is None where nothing has to be provided. ``images`` says whether there is something
+    to check and to cache; ``only`` limits that to some folders, where it is not empty.
+    """
+
+    name: str
+    root: Path | None
+    mapping: Mapping[str, str]
+    layout: Layout | None = None
+    deals: tuple[Deal, ...] = ()
+    notes: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    images: bool = False
+    origin: Literal["offered", "repository", "none"] = "none"
+
+
+def offered(settings: Settings) -> dict[str, Path]:
+    """Data set name -> folder, of all that the operator offers.
+
+    A subfolder may be a link, since the operator alone can make one there.
+    """
+    if settings.datasets is None:
+        return {}
+    try:
+        entries = sorted(settings.datasets.iterdir())
+    except OSError as error:
+        raise RetuneError(
+            f"The data sets' folder {settings.datasets} cannot be read ({error.strerror}); "
+            "correct RETUNE_DATASETS."
+        ) from error
+    return {
+        each.name: each.resolve() for each in entries if each.is_dir() and not is_clutter(each.name)
+    }
+
+
+def look_up(
+    settings: Settings,
+    repository: RepositorySettings,
+    checkout: Path,
+    folders: Sequence[DataFolder],
+) -> Source:
+    """Find the data set for the paths in a script.
+
+    In this order: what ``retune.toml`` names; the repository's own files, where it has all that the
+    script names; the operator's default; the only one that is offered.
+
+    Raises RetuneError where there is none, or where it lacks what a path in the script stands for.
+    """
+    if not folders and repository.dataset is None:
+        return Source("", None, {})
+    if repository.dataset is not None:
+        if repository.dataset.startswith("./"):
+            return _own_folder(checkout, repository.dataset[2:], folders)
+        return _named(settings, repository.dataset, folders, "retune.toml names")
+    own = _own_files(checkout, folders)
+    if own is not None:
+        return own
+    if settings.dataset is not None:
+        return _named(settings, settings.dataset, folders, "RETUNE_DATASET names")
+    names = offered(settings)
+    if len(names) == 1:
+        return _mapped(*names.popitem(), folders, "offered")
+    first = folders[0]
+    raise RetuneError(
+        f"{place_of(first)} loads {first.path!r}, which the repository does not have; "
+        + (
+            f'choose a data set in retune.toml (dataset = "name"): {", ".join(names)}.'
+            if names
+            else "commit the data, or let the operator offer a data set in RETUNE_DATASETS."
+        )
+    )
+
+
+def _named(settings: Settings, name: str, folders: Sequence[DataFolder], who: str) -> Source:
+    names = offered(settings)
+    if name not in names:
+        there = f"offered are {', '.join(names)}" if names else "none is offered"
+        raise RetuneError(f"{who} the data set {name!r}, which there is not; {there}.")
+    return _mapped(name, names[name], folders, "offered")
+
+
+def _own_folder(checkout: Path, place: str, folders: Sequence[DataFolder]) -> Source:
+    found = _inside(checkout, PurePosixPath(place))
+    if found is None or not found.is_dir():
+        raise RetuneError(
+            f"retune.toml names the data set ./{place}, which is not a folder of the repository; "
+            f"it has {', '.join(child_folders(checkout)) or 'no folders'}."
+        )
+    return _mapped(REPOSITORY, found, folders, "repository")
+
+
+def _own_files(checkout: Path, folders: Sequence[DataFolder]) -> Source | None:
+    """The repository itself, where all that the script names is there as the script names it.
+
+    Files need no mapping. Folders get one, so that the images among them can be cached.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        below = _relative(folder)
+        real = _inside(checkout, below) if below is not None else None
+        # A folder for a last test may be looked for and be missing.
+        if real is not None:
+            found[folder.path] = real
+        elif folder.use != "test" or not found:
+            return None
+    images = {path: real for path, real in found.items() if real.is_dir() and holds_images(real)}
+    if not images:
+        return Source(REPOSITORY, None, {}, origin="repository")
+    root = Path(os.path.commonpath(list(images.values())))
+    places = {path: real.relative_to(root).as_posix() for path, real in images.items()}
+    places = {path: "" if place == "." else place for path, place in places.items()}
+    return Source(
+        REPOSITORY,
+        root,
+        without_nested({path: join(REPOSITORY, place) for path, place in places.items()}),
+        read_layout(root),
+        only=tuple(sorted(set(places.values()) - {""})),
+        images=True,
+        origin="repository",
+    )
+
+
+def _relative(folder: DataFolder) -> PurePosixPath | None:
+    """The path in the repository that a literal means, as seen from the script's folder."""
+    literal = PurePosixPath(folder.path)
+    if literal.is_absolute() or "\\" in folder.path or not folder.path:
+        return None
+    parts: list[str] = list(PurePosixPath(folder.place.path).parent.parts)
+    for part in literal.parts:
+        if part != "..":
+            parts.append(part)
+        elif parts:
+            parts.pop()
+        else:
+            return None
+    return PurePosixPath(*parts)
+
+
+def _inside(root: Path, below: PurePosixPath) -> Path | None:
+    """The file or folder, or None where there is none or a link leads out of the root."""
+    try:
+        found = (root / below).resolve()
+        return found if found.exists() and found.is_relative_to(root.resolve()) else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _mapped(
+    name: str,
+    root: Path,
+    folders: Sequence[DataFolder],
+    origin: Literal["offered", "repository"],
+) -> Source:
+    mapper = Mapper(name, root, folders)
+    mapping = mapper.map_all()
+    return Source(
+        name,
+        root,
+        without_nested({literal: join(name, place) for literal, place in mapping.items()}),
+        mapper.layout,
+        tuple(mapper.deals),
+        tuple(dict.fromkeys(mapper.notes)),
+        images=bool(mapper.folders) and holds_images(root),
+        origin=origin,
+    )
