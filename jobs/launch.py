@@ -1,6 +1,148 @@
 """Job 2, launch: what was pushed, with which data, and the environment that it needs."""
 
+from pathlib import Path
 
+from jobs import dataset
+from jobs.context import Context
+from jobs.ending import end_study
+from jobs.environment.base import Limits, Specification
+from jobs.errors import RetuneError
+from jobs.scheduler.base import Next, following
+from jobs.settings import RepositorySettings, read_repository_settings
+from jobs.source import detect
+from jobs.source.explain import explain
+from jobs.source.script import Reading
+from jobs.study import Study
+
+
+def run(context: Context, study: str, trial: int) -> Next | None:
+    """Read the trial's script, see to its data, and make sure that the environment is up.
+
+    A push that cannot be trained (not a CNN, no such data set, a bad ``retune.toml``) ends the
+    study with its reason. Raises RetuneError where the environment cannot be launched.
+    """
+    recorded = context.record.open(study)
+    if not recorded.running:
+        context.say(f"Study {study} is {recorded.get('state')}: nothing to launch.")
+        return None
+    try:
+        reading = _read(context, recorded, trial)
+        if reading.is_cnn:
+            _prepare_data(context, recorded, reading)
+    except RetuneError as error:
+        end_study(context, recorded, "error", str(error))
+        return None
+    if not reading.is_cnn:
+        end_study(context, recorded, "not-a-cnn", " ".join(reading.reasons))
+        return None
+    launched = specification(context, recorded)
+    assert launched is not None
+    state = context.environment.launch(launched)
+    recorded.set("environment", context.environment.describe())
+    _record_reading(recorded, trial, reading)
+    context.say(f"The environment is {state.condition.value}: {state.detail}.")
+    return following("launch", study, trial)
+
+
+def specification(context: Context, study: Study) -> Specification | None:
+    """The environment of a study, the same at every launch; None before the first one."""
+    facts = study.facts()
+    if "data_folders" not in facts:
+        return None
+    settings = context.settings
+    return Specification(
+        study=study.name,
+        folder=context.folder(study.name),
+        data={name: Path(folder) for name, folder in facts["data_folders"].items()},
+        absolute={path: Path(folder) for path, folder in facts["data_absolute"].items()},
+        limits=Limits(
+            memory=settings.memory,
+            cpus=settings.cpus,
+            processes=settings.processes,
+            shared_memory=settings.shared_memory,
+        ),
+        image=settings.image,
+        gpus=settings.gpus,
+    )
+
+
+def _read(context: Context, study: Study, trial: int) -> Reading:
+    """What the trial's checkout holds. The first trial fixes script and wishes for the study."""
+    checkout = context.source(study.name, trial)
+    if study.get("script") is None:
+        wanted = read_repository_settings(checkout)
+        reading = detect.find(checkout, wanted.script, wanted.hold, wanted.allow)
+        _record_wishes(context, study, wanted, reading)
+        context.say(explain(reading))
+        return reading
+    return detect.read(
+        checkout, study.get("script"), hold=study.get("hold", []), allow=study.get("allow", [])
+    )
+
+
+def _record_wishes(
+    context: Context, study: Study, wanted: RepositorySettings, reading: Reading
+) -> None:
+    settings = context.settings
+    facts = {
+        "target": wanted.target or settings.target,
+        "max_trials": min(wanted.trials or settings.trials, settings.trials),
+        "max_hours": min(wanted.hours or settings.hours, settings.hours),
+        "wanted_recipients": wanted.recipients,
+        "hold": wanted.hold,
+        "allow": wanted.allow,
+        "inherit": wanted.inherit,
+        "confirm": wanted.confirm,
+        "arguments": wanted.arguments,
+        "script": reading.script,
+    }
+    for key, value in facts.items():
+        study.set(key, value)
+
+
+def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
+    """Find, check and cache the data, once for the study."""
+    if study.get("data_folders") is not None:
+        return
+    notes: list[str] = []
+
+    def note(line: str) -> None:
+        notes.append(line)
+        context.say(line)
+
+    checkout = context.source(study.name, 0)
+    prepared = dataset.prepare(
+        context.settings,
+        read_repository_settings(checkout),
+        checkout,
+        reading.data,
+        reading.images,
+        note,
+    )
+    counts = prepared.check.counts if prepared.check is not None else {}
+    classes = {name for split in counts.values() for name in split}
+    facts = {
+        "dataset": prepared.name,
+        "data": dict(prepared.mapping),
+        "data_absolute": {path: str(folder) for path, folder in prepared.absolute.items()},
+        "notes": notes,
+        "classes": len(classes) or None,
+        "validation_images": sum(counts.get("validation", {}).values()) or None,
+        # The last one: it says that the data is ready.
+        "data_folders": {name: str(folder) for name, folder in prepared.folders.items()},
+    }
+    for key, value in facts.items():
+        study.set(key, value)
+
+
+def _record_reading(study: Study, trial: int, reading: Reading) -> None:
+    attempt = study.trial(trial)
+    known = {}
+    for frozen in study.frozen():
+        if frozen.number != trial:
+            known.update(frozen.distributions)
+    attempt.record_reading(reading, known)
+    attempt.set("values", reading.values())
 
 
 if __name__ == "__main__":
