@@ -1,0 +1,31 @@
+"""``python -m trainer --source DIR --trials DIR --data DIR [--threads N]``"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from trainer.limits import cpu_share
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
+    parser.add_argument(
+        "--source", type=Path, required=True, help="the commits: <n>/ of each trial"
+    )
+    parser.add_argument("--trials", type=Path, required=True, help="the spool: <n>/request.json …")
+    parser.add_argument("--data", type=Path, required=True, help="below it the data sets, by name")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: the share we are given)")
+    options = parser.parse_args()
+    for folder in (options.source, options.trials, options.data):
+        if not folder.is_dir():
+            parser.error(f"{folder} is not a folder")
+
+    # Only now, since it imports TensorFlow: a wrong argument is answered at once.
+    from trainer.server import Places, serve
+
+    places = Places(options.source.resolve(), options.trials.resolve(), options.data.resolve())
+    return serve(places, options.threads or cpu_share())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The training's state after an epoch: weights, optimizer, callbacks, random numbers.
+
+``keras.callbacks.BackupAndRestore`` does not do here. It overwrites its weights in place (a kill
+in between leaves half a file), keeps the epoch's number in a second file (a kill between the two
+repeats or skips an epoch), knows nothing of other callbacks (ReduceLROnPlateau and EarlyStopping
+forget what they waited for), and deletes its files at the end of a ``fit``, so that a script with
+two of them trains the first one again. Here each checkpoint is a new file, and it counts once the
+state (``trainer.state``) names it.
+
+The files are pickles. They are read in the script's own process only, which a script that wrote
+one could have done as it likes anyway.
+"""
+
+import os
+import pickle
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+SUFFIX = ".pickle"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that does not fit the model; the message is a sentence."""
+
+
+def save(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    content = {
+        "variables": [_value(each) for each in model.variables],
+        "optimizer": [_value(each) for each in _optimizer_variables(model)],
+        "callbacks": [_attributes(each) for each in callbacks],
+        "random": (random.getstate(), np.random.get_state()),
+    }
+    partial = path.with_name(f".{path.name}")
+    with partial.open("wb") as file:
+        pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
+    os.replace(partial, path)
+
+
+def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Put model, optimizer, callbacks and random numbers back. Raises CheckpointError."""
+    try:
+        with path.open("rb") as file:
+            content = pickle.load(file)
+    except (OSError, pickle.UnpicklingError, EOFError) as error:
+        raise CheckpointError(f"The checkpoint {path.name} cannot be read: {error}") from error
+    _assign(model.variables, content["variables"])
+    _assign(_optimizer_variables(model), content["optimizer"])
+    for callback, attributes in zip(callbacks, content["callbacks"], strict=False):
+        vars(callback).update(attributes)
+    python_state, numpy_state = content["random"]
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+
+
+def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
+    shapes = [tuple(each.shape) for each in variables]
+    if shapes != [each.shape for each in values]:
+        raise CheckpointError("The checkpoint is of a model with other weights.")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _optimizer_variables(model: keras.Model) -> list[Any]:
+    optimizer = getattr(model, "optimizer", None)
+    return list(optimizer.variables) if optimizer is not None else []
+
+
+def _value(variable: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """What a callback has learnt: plain values (counters, best values, kept weights)."""
+    return {name: value for name, value in vars(callback).items() if _is_plain(value)}
+
+
+def _is_plain(value: Any, depth: int = 4) -> bool:
+    if value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic)):
+        return True
+    if depth and isinstance(value, (list, tuple, set)):
+        return all(_is_plain(each, depth - 1) for each in value)
+    if depth and isinstance(value, Mapping):
+        return all(_is_plain(each, depth - 1) for pair in value.items() for each in pair)
+    return False

@@ -1,0 +1,177 @@
+"""The callback that follows a ``fit``: progress, checkpoint, resume, target, stop, NaN."""
+
+# ruff: noqa: ARG002  (the signatures are Keras')
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from trainer import checkpoint, metrics
+from trainer.failures import Ending
+from trainer.inherit import inherit_into
+from trainer.session import Session
+from trainer.spool import Epoch
+
+NOT_A_NUMBER = (
+    "The loss became NaN in epoch {epoch}; a lower learning rate or a check of the data helps."
+)
+
+
+class Follower(keras.callbacks.Callback):  # type: ignore[misc]
+    """Goes last in the list, so that it sees what the script's callbacks have made of an epoch.
+
+    ``first`` and ``epochs``: the planned epochs of this ``fit`` as Keras counts them, from and to.
+    """
+
+    # Keras then calls the batch hooks from a thread and need not wait for each step's metrics.
+    async_safe = True
+
+    def __init__(
+        self,
+        session: Session,
+        others: Sequence[keras.callbacks.Callback],
+        first: int,
+        epochs: int,
+        says: bool,
+    ) -> None:
+        super().__init__()
+        self._session = session
+        self._others = others
+        self._first = first
+        self._epochs = epochs
+        self._says = says
+        self._began = 0.0
+        self._epoch = 0
+        self._is_nan = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        session, fit = self._session, self._session.fit
+        session.state.parameters = int(self.model.count_params())
+        if fit.checkpoint is not None:
+            self._resume(fit.checkpoint)
+        elif session.request.inherit is not None:
+            inherit_into(self.model, session)
+
+    def _resume(self, name: str) -> None:
+        session, fit = self._session, self._session.fit
+        try:
+            checkpoint.restore(session.trial.checkpoint / name, self.model, self._others)
+        except checkpoint.CheckpointError as error:
+            session.state.note(f"{error} Fit {session.fit_number} was begun anew.")
+            fit.epochs, fit.checkpoint, fit.ended = [], None, False
+            session.save()
+            return
+        self._put_best_in_place()
+        done = self._epochs if fit.ended else self._first + len(fit.epochs)
+        # What BackupAndRestore sets as well: where the loop over the epochs begins.
+        self.model._initial_epoch = done
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.monotonic()
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._session.check_stop()
+        if self._is_nan:
+            self._end_for_nan()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss = (logs or {}).get("loss")
+        # Keras reports the mean over the epoch: once NaN, always NaN.
+        if isinstance(loss, float) and math.isnan(loss):
+            self._is_nan = True
+
+    def _end_for_nan(self) -> None:
+        number = self._epoch - self._first + 1
+        self._session.end(Ending("failed", "nan", NOT_A_NUMBER.format(epoch=number)))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        loss = logs.get("loss")
+        if loss is not None and math.isnan(float(loss)):
+            self._end_for_nan()
+        done = self._record(epoch, logs)
+        self._reach(done)
+        ended = bool(self.model.stop_training) or epoch + 1 >= self._epochs
+        name = f"{done.fit}-{done.epoch}"
+        folder = self._session.trial.checkpoint
+        checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)
+        best = self._session.fit.best()
+        is_best = best is None or (done.val_accuracy or 0.0) > (best.val_accuracy or 0.0)
+        if is_best:
+            save_model(self.model, folder / f"{name}.keras", self._session)
+        before = self._session.fit.checkpoint
+        self._session.record(done, f"{name}{checkpoint.SUFFIX}", ended)
+        if is_best:
+            self._put_best_in_place()
+        if before is not None:
+            (folder / before).unlink(missing_ok=True)
+        if self._says:
+            print(line(done), flush=True)
+        self._session.check_stop()
+
+    def _record(self, epoch: int, logs: dict[str, Any]) -> Epoch:
+        finite = metrics.numbers(logs)
+        name = metrics.accuracy_name(logs)
+        validation = finite.get(f"val_{name}")
+        if validation is not None:
+            self._session.state.objective_name = f"val_{name}"
+        return Epoch(
+            epoch=epoch - self._first + 1,
+            epochs=self._epochs - self._first,
+            fit=self._session.fit_number,
+            seconds=round(time.monotonic() - self._began, 4),
+            logs=finite,
+            loss=finite.get("loss"),
+            val_loss=finite.get("val_loss"),
+            accuracy=finite.get(name) if name else None,
+            val_accuracy=validation,
+            learning_rate=metrics.learning_rate(self.model),
+            time=time.time(),
+        )
+
+    def _reach(self, done: Epoch) -> None:
+        target = self._session.request.target
+        if target is not None and done.val_accuracy is not None and done.val_accuracy >= target:
+            self.model.stop_training = True
+
+    def _put_best_in_place(self) -> None:
+        """Move the best epoch's model to ``model.keras``, once the state knows of that epoch."""
+        session, fit = self._session, self._session.fit
+        best = fit.best() or (fit.epochs[-1] if fit.epochs else None)
+        if best is None or session.fit_number < len(session.state.fits):
+            return
+        model = session.trial.checkpoint / f"{best.fit}-{best.epoch}.keras"
+        if model.exists():
+            os.replace(model, session.trial.model)
+
+
+def line(done: Epoch) -> str:
+    """An epoch for the console, in one line."""
+    shown = {
+        "loss": done.loss,
+        "accuracy": done.accuracy,
+        "val_loss": done.val_loss,
+        "val_accuracy": done.val_accuracy,
+    }
+    values = " - ".join(
+        f"{name}: {value:.4f}" for name, value in shown.items() if value is not None
+    )
+    return f"Epoch {done.epoch}/{done.epochs} - {done.seconds:.1f}s - {values}"
+
+
+def save_model(model: keras.Model, path: Path, session: Session) -> None:
+    """Save a model with its optimizer; one that Keras cannot save is noted, and trained on."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        model.save(partial)
+        os.replace(partial, path)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        session.state.note(f"Keras cannot save this model, so nothing can inherit from it: {error}")
