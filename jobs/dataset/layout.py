@@ -79,7 +79,10 @@ class Layout:
     def describe(self) -> str:
         """What there is, as part of a sentence."""
         names = [place or "." for place in self.splits.values()]
-        classes = f"the classes {_listed(self.classes)}" if self.classes else "no class folders"
+        classes = "no class folders"
+        if self.classes:
+            plural = "es" if len(self.classes) > 1 else ""
+            classes = f"the class{plural} {_listed(self.classes)}"
         if not names:
             return f"no splits and {classes}"
         return f"the folder{'s' * (len(names) > 1)} {_listed(names)} and {classes}"

@@ -1,0 +1,267 @@
+"""Where the data is that a script names."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs import dataset
+from jobs.errors import RetuneError
+from jobs.settings import RepositorySettings, Settings
+
+SPLIT = ("train/cats", "train/dogs", "validation/cats", "validation/dogs", "test/cats", "test/dogs")
+NOTHING = RepositorySettings()
+
+
+def test_data_set_named_by_the_repository_is_found(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    tree("cars", *SPLIT)
+    wanted = RepositorySettings(dataset="pets")
+    data = [named("dataset/train", "train"), named("dataset/validation", "validation")]
+    source = dataset.look_up(operator, wanted, tmp_path, data)
+    assert source.name == "pets"
+    assert source.mapping == {
+        "dataset/train": "pets/train",
+        "dataset/validation": "pets/validation",
+    }
+    assert source.images
+    assert not source.notes
+
+
+def test_unknown_data_set_says_what_is_offered(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    tree("cars", *SPLIT)
+    with pytest.raises(RetuneError, match=r"'birds', which there is not; offered are cars, pets"):
+        dataset.look_up(
+            operator, RepositorySettings(dataset="birds"), tmp_path, [named("data", "all")]
+        )
+
+
+def test_only_or_default_data_set_needs_no_naming(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [named("dataset/train", "train")]
+    assert dataset.look_up(operator, NOTHING, tmp_path, data).name == "pets"
+    tree("cars", *SPLIT)
+    with pytest.raises(RetuneError, match=r"cnn.py, line 1 .*'dataset/train'.*: cars, pets\."):
+        dataset.look_up(operator, NOTHING, tmp_path, data)
+    default = operator.model_copy(update={"dataset": "cars"})
+    assert dataset.look_up(default, NOTHING, tmp_path, data).name == "cars"
+
+
+def test_nothing_offered_says_what_to_do(home, named, tmp_path):
+    with pytest.raises(RetuneError, match="commit the data, or let the operator offer"):
+        dataset.look_up(Settings(home=home), NOTHING, tmp_path, [named("data", "all")])
+
+
+def test_script_without_paths_needs_no_data(operator, tmp_path):
+    source = dataset.look_up(operator, NOTHING, tmp_path, [])
+    assert source.root is None
+    assert source.mapping == {}
+
+
+def test_operators_link_is_followed_and_hidden_folders_are_not_offered(operator, offers, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (offers / "linked").symlink_to(tmp_path / "elsewhere")
+    (offers / ".cache").mkdir()
+    (offers / "notes.txt").touch()
+    assert dataset.offered(operator) == {"linked": (tmp_path / "elsewhere").resolve()}
+
+
+@pytest.mark.parametrize(
+    ("folders", "literals", "expected"),
+    [
+        pytest.param(
+            ("training_set/cats", "training_set/dogs", "test_set/cats", "test_set/dogs"),
+            {"dataset/training_set": "train", "dataset/test_set": "validation"},
+            {"dataset/training_set": "training_set", "dataset/test_set": "test_set"},
+            id="two folders, the second steers",
+        ),
+        pytest.param(
+            SPLIT,
+            {"dataset/training_set": "train", "dataset/test_set": "validation"},
+            {"dataset/training_set": "train", "dataset/test_set": "validation"},
+            id="validating on test gets the validation split",
+        ),
+        pytest.param(
+            ("Train/cats", "Train/dogs", "Valid/cats", "Valid/dogs"),
+            {"/content/drive/pets/train": "train", "/content/drive/pets/val": "validation"},
+            {"/content/drive/pets/train": "Train", "/content/drive/pets/val": "Valid"},
+            id="letter case and absolute paths",
+        ),
+        pytest.param(
+            ("pets/training_set/training_set/cats", "pets/test_set/test_set/cats"),
+            {"training_set/training_set": "train", "data/test": "test"},
+            {
+                "training_set/training_set": "pets/training_set/training_set",
+                "data/test": "pets/test_set/test_set",
+            },
+            id="wrapped folders",
+        ),
+        pytest.param(
+            SPLIT,
+            {"C:\\data\\train\\Cat": "train", "C:\\data\\train\\Dog": "train"},
+            {"C:\\data\\train\\Cat": "train/cats", "C:\\data\\train\\Dog": "train/dogs"},
+            id="single class folders",
+        ),
+        pytest.param(
+            ("Cat", "Dog"), {"PetImages": "all"}, {"PetImages": ""}, id="class folders alone"
+        ),
+        pytest.param(
+            ("Cat", "Dog"),
+            {"PetImages/Cat": "all", "PetImages/Dog": "all"},
+            {"PetImages/Cat": "Cat", "PetImages/Dog": "Dog"},
+            id="class folders by name",
+        ),
+        pytest.param(
+            SPLIT,
+            {"data": "all", "data/train": "train", "data/test": "test"},
+            {"data": ""},
+            id="joined paths",
+        ),
+        pytest.param(
+            ("training/a", "training/b", "test/a", "test/b"),
+            {"data": "all", "data/train": "train", "data/test": "test"},
+            {"data/train": "training", "data/test": "test"},
+            id="joined paths that are called otherwise",
+        ),
+        pytest.param(
+            ("cats", "dogs"), {"data/train": "train"}, {"data/train": ""}, id="train only"
+        ),
+    ],
+)
+def test_paths_are_mapped(operator, tree, named, tmp_path, folders, literals, expected):
+    tree("pets", *folders)
+    data = [named(path, use) for path, use in literals.items()]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {
+        literal: f"pets/{place}".rstrip("/") for literal, place in expected.items()
+    }
+    assert not source.deals
+
+
+def test_test_split_is_never_what_is_validated_on(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [named("d/train", "train"), named("d/test", "validation", 7), named("d/test", "test", 9)]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping["d/test"] == "pets/validation"
+    assert "a test split never steers the search" in source.notes[0]
+
+
+def test_data_without_splits_is_dealt_out(operator, tree, named, tmp_path):
+    tree("pets", "cats", "dogs")
+    data = [named("data/train", "train"), named("data/validation", "validation", 5)]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"data/train": "pets/train", "data/validation": "pets/validation"}
+    (deal,) = source.deals
+    assert deal.shares == {"train": pytest.approx(0.8), "validation": 0.2}
+    assert "line 5" in source.notes[0]
+
+
+def test_missing_split_is_held_out_of_training(operator, tree, named, tmp_path):
+    tree("pets", "train/a", "train/b", "test/a", "test/b")
+    data = [named("data/train", "train"), named("data/val", "validation"), named("data/t", "test")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping["data/val"] == "pets/validation"
+    assert source.mapping["data/t"] == "pets/test"
+    assert source.deals[0].sources == ("train",)
+
+
+def test_everything_means_what_may_be_tuned_on(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    source = dataset.look_up(operator, NOTHING, tmp_path, [named("PetImages", "all")])
+    assert source.mapping == {"PetImages": "pets/all"}
+    assert source.deals[0].sources == ("train", "validation")
+
+
+def test_path_without_counterpart_is_named_with_its_line(operator, tree, named, tmp_path):
+    tree("pets", "validation/cats", "test/cats")
+    with pytest.raises(
+        RetuneError,
+        match=r"cnn.py, line 12 loads 'data/train'.* pets has no counterpart; it has the folders "
+        r"validation and test and the class cats",
+    ):
+        dataset.look_up(operator, NOTHING, tmp_path, [named("data/train", "train", 12)])
+    with pytest.raises(RetuneError, match="'data/test/birds'"):
+        dataset.look_up(operator, NOTHING, tmp_path, [named("data/test/birds", "test")])
+
+
+def test_files_are_found_by_name(operator, offers, named, tmp_path):
+    (offers / "digits" / "raw").mkdir(parents=True)
+    (offers / "digits" / "raw" / "mnist.npz").write_bytes(b"x")
+    source = dataset.look_up(operator, NOTHING, tmp_path, [named("data/MNIST.npz", "archive")])
+    assert source.mapping == {"data/MNIST.npz": "digits/raw/mnist.npz"}
+    assert not source.images
+    with pytest.raises(RetuneError, match=r"'data/cifar\.npz'"):
+        dataset.look_up(operator, NOTHING, tmp_path, [named("data/cifar.npz", "archive")])
+
+
+def test_repositorys_own_folders_come_first(operator, tree, named, draw, tmp_path):
+    tree("pets", *SPLIT)
+    checkout = tmp_path / "checkout"
+    draw(checkout / "dataset/train/a/1.jpg")
+    draw(checkout / "dataset/val/a/1.jpg")
+    data = [named("dataset/train", "train"), named("./dataset/val", "validation")]
+    source = dataset.look_up(operator, NOTHING, checkout, data)
+    assert source.origin == "repository"
+    assert source.root == checkout / "dataset"
+    assert source.mapping == {
+        "dataset/train": "repository/train",
+        "./dataset/val": "repository/val",
+    }
+
+
+def test_repositorys_own_files_need_no_mapping(operator, named, tmp_path):
+    (tmp_path / "labels.csv").touch()
+    source = dataset.look_up(operator, NOTHING, tmp_path, [named("labels.csv", "archive")])
+    assert source.root is None
+    assert source.mapping == {}
+
+
+def test_named_folder_of_the_repository(operator, named, draw, tmp_path):
+    checkout = tmp_path / "checkout"
+    draw(checkout / "photos/training/a/1.jpg")
+    draw(checkout / "photos/testing/a/1.jpg")
+    wanted = RepositorySettings(dataset="./photos")
+    source = dataset.look_up(operator, wanted, checkout, [named("/data/train", "train")])
+    assert source.mapping == {"/data/train": "repository/training"}
+    with pytest.raises(RetuneError, match=r"\./pictures, which is not a folder .* it has photos"):
+        dataset.look_up(
+            operator,
+            RepositorySettings(dataset="./pictures"),
+            checkout,
+            [named("/data/train", "train")],
+        )
+
+
+def test_link_out_of_the_repository_is_no_data(operator, named, draw, tmp_path):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    draw(tmp_path / "secret/1.jpg")
+    (checkout / "data").symlink_to(tmp_path / "secret")
+    with pytest.raises(RetuneError, match="which the repository does not have"):
+        dataset.look_up(operator, NOTHING, checkout, [named("data", "all")])
+    with pytest.raises(RetuneError, match="not a folder of the repository"):
+        dataset.look_up(
+            operator, RepositorySettings(dataset="./data"), checkout, [named("data", "all")]
+        )
+    with pytest.raises(RetuneError, match="which the repository does not have"):
+        dataset.look_up(operator, NOTHING, checkout, [named("../secret", "all")])
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        *((name, "train") for name in ("train", "Training", "training_set", "seg_train", "TRAIN")),
+        *((name, "validation") for name in ("val", "valid", "validation_set", "Val_data")),
+        *((name, "test") for name in ("test", "test_set", "testing", "test1")),
+        *((name, None) for name in ("cats", "dataset", "train_station", "contest", "data")),
+    ],
+)
+def test_names_of_splits(name, split):
+    from jobs.dataset.layout import split_of
+
+    assert split_of(name) == split
+
+
+def test_folder_that_cannot_be_read_is_a_clear_error(home, tmp_path: Path):
+    with pytest.raises(RetuneError, match="RETUNE_DATASETS"):
+        dataset.offered(Settings(home=home, datasets=tmp_path / "absent"))
