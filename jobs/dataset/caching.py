@@ -81,9 +81,10 @@ def recipe_for(images: ImageLoading) -> Recipe | None:
         mode = _MODES.get(images.channels or 3)
         chosen = images.interpolation or "nearest"
         return Recipe((width, height), chosen, mode) if mode and chosen in _FILTERS else None
-    # Whether a hand-written loader converts first or resizes first is the same for these alone.
-    if loader == "PIL" and images.channels == 3 and images.interpolation in _FILTERS:
-        return Recipe((width, height), images.interpolation, None)
+    # A script of its own may convert, crop and resize in any order. To take pixels and to convert
+    # them is the same in any order; to mix them is not.
+    if loader == "PIL" and images.interpolation == "nearest":
+        return Recipe((width, height), "nearest", None)
     return None
 
 

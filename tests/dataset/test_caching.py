@@ -56,7 +56,7 @@ def test_images_are_finished_under_their_own_names(tree, checked, home):
         pytest.param(TENSORFLOW, id="TensorFlow decodes and resizes otherwise"),
         pytest.param(ImageLoading(None, 3, None, "flow_from_directory"), id="size unknown"),
         pytest.param(ImageLoading((90, 90), 3, None, "flow_from_directory"), id="images are small"),
-        pytest.param(ImageLoading((16, 16), 1, "bilinear", "PIL"), id="order unknown"),
+        pytest.param(ImageLoading((16, 16), 3, "bilinear", "PIL"), id="order unknown"),
         pytest.param(ImageLoading((16, 16), 3, "gaussian", "load_img"), id="filter unknown"),
         pytest.param(ImageLoading(), id="loader unknown"),
     ],

@@ -72,25 +72,31 @@ def test_flow_from_directory(pets, view, interpolation, channels, mode):
         assert image.format == "PNG"
 
 
-def test_load_img(pets, view):
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("mode", ["rgb", "grayscale"])
+def test_load_img(pets, view, interpolation, mode):
     from keras.utils import img_to_array, load_img
 
-    cached = view(ImageLoading(SIZE, 3, "bilinear", "keras.utils.load_img"))
+    cached = view(ImageLoading(SIZE, {"rgb": 3, "grayscale": 1}[mode], interpolation, "PIL"))
+    assert (cached != pets) == (interpolation == "nearest")
     for path in pets.rglob("*.*"):
-        expected = img_to_array(load_img(path, target_size=SIZE, interpolation="bilinear"))
-        there = cached / path.relative_to(pets)
-        given = img_to_array(load_img(there, target_size=SIZE, interpolation="bilinear"))
+        given, expected = (
+            img_to_array(load_img(each, mode, target_size=SIZE, interpolation=interpolation))
+            for each in (cached / path.relative_to(pets), path)
+        )
         np.testing.assert_array_equal(given, expected)
 
 
 def test_hand_written_pillow(pets, view):
-    cached = view(ImageLoading(SIZE, 3, "bicubic", "PIL"))
+    cached = view(ImageLoading(SIZE, None, "nearest", "PIL"))
+    assert cached != pets
     for path in pets.rglob("*.*"):
-        given, expected = (
-            np.asarray(Image.open(each).resize(SIZE[::-1]).convert("RGB"))
-            for each in (cached / path.relative_to(pets), path)
-        )
-        np.testing.assert_array_equal(given, expected)
+        for mode in ("RGB", "L"):
+            given, expected = (
+                np.asarray(Image.open(each).convert(mode).resize(SIZE[::-1], Image.NEAREST))
+                for each in (cached / path.relative_to(pets), path)
+            )
+            np.testing.assert_array_equal(given, expected)
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
