@@ -131,6 +131,9 @@ def _mounts(specification: Specification, engine_path: Callable[[Path], str]) ->
 
     yield mount(SOURCE, specification.source)
     yield mount(TRIALS, specification.trials, read_only=False)
+    if not specification.data:
+        # The data root is there for a script without data as well.
+        yield Mount(DATA, None, type="tmpfs", read_only=True)
     for name, folder in sorted(specification.data.items()):
         yield mount(f"{DATA}/{name}", folder)
     for path, folder in sorted(specification.absolute.items()):

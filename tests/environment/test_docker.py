@@ -163,7 +163,7 @@ def test_another_specification_replaces_the_container(environment, launched, con
     assert "stand-in trainer started" in kept
 
 
-def test_the_path_that_a_script_names_shows_the_data_set(environment, client, specify, wait, home):
+def test_the_path_that_a_script_names_shows_the_data_set(environment, client, specify, home):
     specification = specify()
     specification = specify(absolute={"/home/cnn_dataset": specification.data["photos"]})
     environment.launch(specification)
@@ -171,6 +171,13 @@ def test_the_path_that_a_script_names_shows_the_data_set(environment, client, sp
     code, output = container.exec_run(["ls", "/home/cnn_dataset"])
     assert (code, output) == (0, b"cat.jpg\n")
     assert container.exec_run(["touch", "/home/cnn_dataset/w"]).exit_code != 0
+
+
+def test_without_data_there_is_an_empty_data_root(environment, specify, client, home):
+    environment.launch(specify(data={}))
+    container = client.containers.get(container_name(specify().study, str(home.resolve())))
+    assert container.exec_run(["ls", "-A", "/retune/data"]) == (0, b"")
+    assert container.exec_run(["touch", "/retune/data/w"]).exit_code != 0
 
 
 def test_a_killed_container_is_dead_and_launched_again(environment, launched, container, wait):
