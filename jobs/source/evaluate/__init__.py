@@ -1,0 +1,1 @@
+"""Follows a script without running it: what its expressions stand for, and what they build."""

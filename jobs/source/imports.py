@@ -1,0 +1,156 @@
+"""Names of Keras in a script's own style, with the import where there is none yet."""
+
+import ast
+from dataclasses import dataclass, field
+
+from jobs.source.analysis import Analysis
+from jobs.source.files import Edit, Source
+from jobs.source.evaluate.names import canonical, layer_kind, starred
+from jobs.source.notes import ADDED, is_added
+from jobs.source.units import after, without_lines
+from jobs.source.evaluate.values import Item, Module, Ref
+
+
+@dataclass
+class Spelling:
+    """How a class of Keras is written in a file, and the import that this needs."""
+
+    text: str
+    edits: list[Edit] = field(default_factory=list)
+
+
+def spelling(analysis: Analysis, path: str, package: str, name: str, like: str) -> Spelling:
+    """How ``keras.<package>.<name>`` is written in the file ``path``.
+
+    ``like`` is how the script writes a class of the same or a neighbouring package: a bare name
+    leads to a bare name, ``layers.Conv2D`` to ``layers.<name>``.
+    """
+    source = analysis.sources(path)
+    members = analysis.run.modules[path].members
+    for bound, value in members.items():
+        if _is(value, package, name):
+            return Spelling(bound)
+    if any(starred(module, name) for module in _stars(source, package)):
+        return Spelling(name)
+    prefix, _, _ = like.rpartition(".")
+    if prefix:
+        found = _dotted(members, prefix, package, name)
+        if found:
+            return Spelling(found)
+    return _imported(source, package, name)
+
+
+def _is(value: Item, package: str, name: str) -> bool:
+    if not isinstance(value, Ref) or not value.is_keras:
+        return False
+    today = layer_kind(value.last) or value.last
+    if package == "layers":
+        return today == name
+    return value.last == name and f".{package}" in value.name
+
+
+def _stars(source: Source, package: str) -> list[str]:
+    return [
+        node.module or ""
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom)
+        and any(alias.name == "*" for alias in node.names)
+        and canonical(node.module or "").startswith(f"keras.{package}")
+    ]
+
+
+def _dotted(members: dict[str, Item], prefix: str, package: str, name: str) -> str | None:
+    """``layers.X`` beside ``layers.Conv2D``; ``keras.optimizers.X`` beside ``keras.layers.Y``."""
+    first, *rest = prefix.split(".")
+    root = members.get(first)
+    if isinstance(root, Module) or not isinstance(root, Ref):
+        return None
+    full = canonical(".".join([root.name, *rest]))
+    if full.startswith(f"keras.{package}"):
+        return f"{prefix}.{name}"
+    aliases = {
+        value.name: bound
+        for bound, value in members.items()
+        if isinstance(value, Ref) and (value.is_keras or value.name == "tensorflow")
+    }
+    for module, tail in ((f"keras.{package}", ""), ("keras", f".{package}"),
+                         ("tensorflow", f".keras.{package}")):  # fmt: skip
+        if module in aliases:
+            return f"{aliases[module]}{tail}.{name}"
+    return None
+
+
+def _imported(source: Source, package: str, name: str) -> Spelling:
+    anchor = _anchor(source, package)
+    root = "keras"
+    if anchor is not None:
+        module = anchor.module or "" if isinstance(anchor, ast.ImportFrom) else anchor.names[0].name
+        root = _root(module)
+    line = f"from {root}.{package} import {name}"
+    if anchor is None:
+        return Spelling(name, [after(source, _head(source), [line + ADDED])])
+    site = source.site(anchor)
+    indent = source.text[source.line_start(site.start) : site.start]
+    position = site.end
+    # Added imports stand in alphabetical order, so that the order of tweaks leaves no trace.
+    following = source.next_line(position)
+    while following > position and following < source.boundary(site.end):
+        shown = source.text[following : source.line_end(following)]
+        if not shown.startswith(f"{indent}from ") or ADDED.strip() not in shown:
+            break
+        if shown > indent + line:
+            break
+        position, following = following, source.next_line(following)
+    return Spelling(name, [after(source, position, [indent + line + ADDED])])
+
+
+def _root(module: str) -> str:
+    """``tensorflow.keras`` of ``tensorflow.keras.layers.core``."""
+    if module == "tensorflow" or module.startswith("tensorflow."):
+        return "tensorflow.keras"
+    return module.partition(".")[0] if module.startswith(("keras", "tf_keras")) else "keras"
+
+
+def _anchor(source: Source, package: str) -> ast.Import | ast.ImportFrom | None:
+    """The import after which another one of Keras stands well."""
+    best: tuple[int, ast.Import | ast.ImportFrom] | None = None
+    for node in source.tree.body:
+        if not isinstance(node, ast.Import | ast.ImportFrom) or is_added(source, source.site(node)):
+            continue
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+        full = canonical(module)
+        if isinstance(node, ast.ImportFrom) and node.level:
+            continue
+        if full.startswith(f"keras.{package}"):
+            rank = 3
+        elif full.startswith("keras"):
+            rank = 2
+        elif full.startswith("tensorflow"):
+            rank = 1
+        else:
+            continue
+        if best is None or rank > best[0]:
+            best = (rank, node)
+    return best[1] if best else None
+
+
+def _head(source: Source) -> int:
+    """The end of the last import of a file, or of its docstring."""
+    position = 0
+    for node in source.tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom) and not is_added(
+            source, source.site(node)
+        ):
+            position = source.site(node).end
+    return position
+
+
+def unused(source: Source) -> list[Edit]:
+    """Take away the imports that tweaks added and nothing uses any more."""
+    used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
+    edits = []
+    for node in source.tree.body:
+        if isinstance(node, ast.ImportFrom) and is_added(source, source.site(node)):
+            if all((alias.asname or alias.name) not in used for alias in node.names):
+                edits.append(without_lines(source, source.site(node)))
+    return edits

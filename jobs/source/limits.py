@@ -1,0 +1,129 @@
+"""Search ranges that hold no model that cannot be built: worked out by trying their corners."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from jobs.source import knobs
+from jobs.source.analysis import Analysis, kind_of
+from jobs.source.change import CannotRewrite
+from jobs.source.files import Checkout
+from jobs.source.hyperparameters import Knob
+from jobs.source.rewrite import tweaked
+from jobs.source.script import Choices, Range, Tweak, Value
+from jobs.source.evaluate.shapes import MERGES
+from jobs.source.structure import removable
+from jobs.source.evaluate.values import Layer
+
+_UNBUILDABLE = "no other value can be built on this script's shapes"
+
+
+def bounded(checkout: Checkout, analysis: Analysis) -> list[Knob]:
+    """The hyperparameters with ranges in which every combination can be built."""
+    found = knobs.found(analysis)
+    if analysis.errors:
+        return found
+    trial = _Trial(checkout, analysis.script, analysis.hold)
+    known = all(each.shape is not None for each in analysis.chain if kind_of(each) != "Dense")
+    if any(kind_of(each) in MERGES or kind_of(each) == "Concatenate" for each in analysis.chain):
+        found = [_merging(trial, each) for each in found]
+    found, most = _bounded_blocks(trial, analysis, found, known)
+    return _bounded_kernels(trial, analysis, found, most, known)
+
+
+class _Trial:
+    """Whether tweaks give a model that can be built."""
+
+    def __init__(self, checkout: Checkout, script: str, hold: Collection[str]) -> None:
+        self._checkout, self._script, self._hold = checkout, script, hold
+        self._seen: dict[tuple[tuple[str, Value], ...], bool] = {}
+
+    def builds(self, tweak: Tweak) -> bool:
+        key = tuple(sorted(tweak.items()))
+        if key not in self._seen:
+            try:
+                tweaked(self._checkout, self._script, tweak, self._hold)
+                self._seen[key] = True
+            except CannotRewrite:
+                self._seen[key] = False
+        return self._seen[key]
+
+
+def _merging(trial: _Trial, knob: Knob) -> Knob:
+    """Filters whose maps are added to others' cannot change alone."""
+    if knob.held or not knob.name.endswith(".filters") or not isinstance(knob.value, int):
+        return knob
+    if trial.builds({knob.name: knob.value + 8}):
+        return knob
+    return knob.hold("its feature maps are merged with another layer's")
+
+
+def _bounded_blocks(
+    trial: _Trial, analysis: Analysis, found: list[Knob], known: bool
+) -> tuple[list[Knob], int | None]:
+    """The range of ``blocks``, and the largest number of them."""
+    knob = next((each for each in found if each.name == "blocks"), None)
+    if knob is None or knob.held or not isinstance(knob.space, Range):
+        return found, None
+    value = int(knob.value)
+    high = value
+    while known and high < knob.space.high and trial.builds({"blocks": high + 1}):
+        high += 1
+    low = value
+    while removable(analysis) and low > 1 and trial.builds({"blocks": low - 1}):
+        low -= 1
+    if low == high:
+        bounded_knob = knob.hold(_UNBUILDABLE)
+    else:
+        bounded_knob = replace(knob, space=Range(low, high, integer=True))
+    return [bounded_knob if each is knob else each for each in found], high
+
+
+def _bounded_kernels(
+    trial: _Trial, analysis: Analysis, found: list[Knob], most: int | None, known: bool
+) -> list[Knob]:
+    """Kernel sizes that fit together with each other and with the most blocks."""
+    kernels = {
+        each.name: each
+        for each in found
+        if each.name.endswith(".kernel_size") and not each.held and isinstance(each.value, int)
+    }
+    if not kernels:
+        return found
+    base: dict[str, Value] = {}
+    if most is not None and most != len(analysis.blocks):
+        base["blocks"] = most
+    if known:
+        for cap in (7, 5, 3):
+            if trial.builds({**base, **_at_least(kernels, cap)}):
+                return _capped(found, kernels, dict.fromkeys(kernels, cap))
+    caps = {name: int(each.value) for name, each in kernels.items()}
+    if not known:
+        for number, applied in enumerate(analysis.convolutions, 1):
+            layer = applied.layer
+            same = isinstance(layer, Layer) and (layer.text("padding") or "").lower() == "same"
+            if same and f"conv{number}.kernel_size" in caps:
+                caps[f"conv{number}.kernel_size"] = 7
+    return _capped(found, kernels, caps)
+
+
+def _at_least(kernels: Mapping[str, Knob], cap: int) -> dict[str, Value]:
+    """Every kernel at the cap, or at the script's own size where that is larger."""
+    return {
+        name: max(cap, int(each.value)) for name, each in kernels.items() if int(each.value) < cap
+    }
+
+
+def _capped(found: list[Knob], kernels: Mapping[str, Knob], caps: Mapping[str, int]) -> list[Knob]:
+    result = []
+    for each in found:
+        cap = caps.get(each.name)
+        if cap is None or each.name not in kernels or not isinstance(each.space, Choices):
+            result.append(each)
+            continue
+        most = max(cap, int(each.value))
+        options = tuple(option for option in each.space.options if int(option) <= most)
+        if len(options) < 2:
+            result.append(each.hold(_UNBUILDABLE))
+        else:
+            result.append(replace(each, space=Choices(options)))
+    return result

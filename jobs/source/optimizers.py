@@ -1,0 +1,143 @@
+"""Rewriting the optimizer: its name and its learning rate, given as a text or as an object."""
+
+from jobs.source import imports, notes
+from jobs.source.analysis import Analysis
+from jobs.source.change import CannotRewrite, Change
+from jobs.source.files import Edit, Site, Source
+from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
+from jobs.source.spelling import spelled
+from jobs.source.evaluate.values import Const, Layer, Optimizer
+
+_NOTE = "optimizer"
+
+
+def rewrite_optimizer(change: Change, name: str | None, rate: float | None) -> bool:
+    """Set name and learning rate where the script gave (or gives) the optimizer as a text.
+
+    Returns False where it is the pusher's own object, whose values are changed like any other.
+    Raises CannotRewrite.
+    """
+    analysis = change.analysis
+    found = analysis.optimizer
+    if isinstance(found, Const) and isinstance(found.value, str):
+        site = found.site
+        if site is None:
+            raise CannotRewrite("The optimizer's name is not written in the script.")
+        old_name = found.value.lower()
+        new_name = name or old_name
+        default = LEARNING_RATES[new_name]
+        if rate is None or rate == default:
+            _rename(change, found, new_name)
+        else:
+            source = analysis.sources(site.path)
+            _introduce(change, site, source.at(site), new_name, rate)
+        return True
+    if isinstance(found, Optimizer):
+        original = _original(analysis, found)
+        if original is None:
+            return False
+        current = found.params.get("learning_rate")
+        old_rate = current.value if isinstance(current, Const) else None
+        new_name = name or found.name.lower()
+        new_rate = rate if rate is not None else old_rate
+        source = analysis.sources(found.call.path)
+        if new_rate is None or new_rate == LEARNING_RATES[new_name]:
+            draft = notes.Draft(source)
+            draft.replace(found.call, _as_text(original, new_name))
+            draft.note(found.call.end, _NOTE, None)
+            change.put(draft.raw())
+            change.apply(_unused(change))
+        else:
+            _introduce(change, found.call, original, new_name, new_rate)
+            change.apply(_unused(change))
+        return True
+    return False
+
+
+def _rename(change: Change, found: Const, name: str) -> None:
+    """Another name as a text: where it is defined, since nothing but ``compile`` takes it."""
+    analysis = change.analysis
+    site = next(
+        s for s in found.trail
+        if all(not isinstance(u.owner, Layer) for u in analysis.trace.uses[s])
+    )  # fmt: skip
+    source = analysis.sources(site.path)
+    old = source.at(site)
+    draft = notes.Draft(source)
+    text = _as_text(old, name)
+    known = notes.notes_at(source, site.end).get("optimizer.name")
+    if known is not None and _as_text(known, name) == known:
+        text = known
+        draft.note(site.end, "optimizer.name", None)
+    elif _as_text(text, found.value.lower()) != old:
+        draft.note(site.end, "optimizer.name", old)
+    draft.replace(site, text)
+    change.put(draft.raw())
+
+
+def _as_text(like: str, name: str) -> str:
+    """The optimizer's name as a text in the quotes and the case of another one."""
+    inner = like.strip("rRuU'\"")
+    exact = OPTIMIZERS[name]
+    if inner in (name, exact):
+        return like
+    known = OPTIMIZERS.get(inner.lower())
+    return spelled(like, exact if known == inner and inner != inner.lower() else name)
+
+
+def _original(analysis: Analysis, optimizer: Optimizer) -> str | None:
+    """The text that a tweak replaced by this object, where it did."""
+    source = analysis.sources(optimizer.call.path)
+    return notes.notes_at(source, optimizer.call.end).get(_NOTE)
+
+
+def _introduce(change: Change, site: Site, original: str, name: str, rate: float) -> None:
+    """Write the optimizer as an object with a learning rate, with its import."""
+    analysis = change.analysis
+    source = analysis.sources(site.path)
+    found = imports.spelling(
+        analysis, site.path, "optimizers", OPTIMIZERS[name], _like(analysis, source)
+    )
+    draft = notes.Draft(source)
+    draft.replace(site, f"{found.text}(learning_rate={rate!r})")
+    draft.note(site.end, _NOTE, original)
+    change.apply([*draft.edits(), *found.edits])
+
+
+def _like(analysis: Analysis, source: Source) -> str:
+    """How the file writes a layer or a model, as the style of a new name."""
+    for each in analysis.own:
+        if isinstance(each.layer, Layer) and each.layer.callee.path == source.path:
+            return source.at(each.layer.callee)
+    return ""
+
+
+def rename_object(change: Change, name: str) -> None:
+    """Another class for the pusher's own optimizer object. Raises CannotRewrite."""
+    analysis = change.analysis
+    found = analysis.optimizer_object
+    if found is None:
+        raise CannotRewrite("The script's optimizer has no name that can be changed.")
+    source = analysis.sources(found.callee.path)
+    old = source.at(found.callee)
+    known = notes.notes_at(source, found.call.end).get("optimizer.name")
+    draft = notes.Draft(source)
+    if known is not None and known.rpartition(".")[2].lower() == name:
+        draft.replace(found.callee, known)
+        draft.note(found.call.end, "optimizer.name", None)
+        change.put(draft.raw())
+        change.apply(_unused(change))
+        return
+    spelling = imports.spelling(analysis, found.callee.path, "optimizers", OPTIMIZERS[name], old)
+    draft.replace(found.callee, spelling.text)
+    back = imports.spelling(analysis, found.callee.path, "optimizers", found.name, spelling.text)
+    if back.text != old:
+        draft.note(found.call.end, "optimizer.name", old)
+    change.apply([*draft.edits(), *spelling.edits])
+    change.apply(_unused(change))
+
+
+def _unused(change: Change) -> list[Edit]:
+    analysis = change.analysis
+    paths = (change.script, *analysis.modules)
+    return [edit for path in paths for edit in imports.unused(analysis.sources(path))]

@@ -1,0 +1,55 @@
+"""Search ranges that are sensible for small CNNs; a range always holds the script's own value."""
+
+from jobs.source.script import Choices, Range, Space, Value
+
+KERNELS = (1, 3, 5, 7)
+AUGMENTATION = ("none", "light", "medium", "strong")
+OPTIMIZERS = ("adam", "rmsprop", "sgd", "nadam")
+MOST_DROPOUT = 0.7
+DROPOUT_STEP = 0.05
+
+
+def filters(value: int) -> Range:
+    return Range(min(8, value), max(512, value), integer=True, log=True)
+
+
+def units(value: int) -> Range:
+    return Range(min(16, value), max(1024, value), integer=True, log=True)
+
+
+def kernel(value: int) -> Choices:
+    return choices(value, KERNELS)
+
+
+def choices(value: Value, options: tuple[Value, ...]) -> Choices:
+    if value in options:
+        return Choices(options)
+    known = (*options, value)
+    numbers = all(isinstance(each, int | float) for each in known)
+    return Choices(tuple(sorted(known)) if numbers else known)  # type: ignore[type-var]
+
+
+def rate(value: float) -> Range:
+    on_grid = abs(value / DROPOUT_STEP - round(value / DROPOUT_STEP)) < 1e-9
+    return Range(0.0, max(MOST_DROPOUT, value), step=DROPOUT_STEP if on_grid else None)
+
+
+def learning_rate(value: float) -> Range:
+    return Range(min(1e-5, value), max(1e-1, value), log=True)
+
+
+def epochs(value: int) -> Range:
+    return Range(1, max(100, value), integer=True)
+
+
+def batch_size(value: int, most: int | None) -> Range:
+    return Range(min(8, value), max(most or 256, value), integer=True, log=True)
+
+
+def accepts(space: Space, value: Value) -> bool:
+    """Whether a value lies in a range."""
+    if isinstance(space, Choices):
+        return any(value == each and type(value) is type(each) for each in space.options)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return (not space.integer or isinstance(value, int)) and space.low <= value <= space.high

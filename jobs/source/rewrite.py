@@ -1,0 +1,278 @@
+"""Apply a tweak to a script: the lines of what changes, and no other."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from jobs.source import augmentation, imports, knobs, notes, structure
+from jobs.source.analysis import Analysis
+from jobs.source.change import CannotRewrite, Change
+from jobs.source.files import Checkout, Edit, Site, Unreadable
+from jobs.source.hyperparameters import Knob, Missing, Written
+from jobs.source.optimizers import rename_object, rewrite_optimizer
+from jobs.source.script import Tweak, Value
+from jobs.source.spelling import comes_back, spelled
+
+__all__ = ["CannotRewrite", "rewrite"]
+
+_STRUCTURE = ("blocks", "batch_norm", "augmentation")
+
+
+def rewrite(
+    root: Path,
+    script: str,
+    tweak: Tweak,
+    hold: Collection[str] = (),
+    allow: Collection[str] = (),
+) -> dict[str, bytes]:
+    """The files that the tweak changes: path relative to the root -> new content.
+
+    Raises CannotRewrite where a name is unknown or held, where a value is out of what can be
+    built, and where the tweak could not be undone to the byte.
+    """
+    before = Checkout(root)
+    after = tweaked(before, script, tweak, hold)
+    back = {name: value for name, value in _values(before, script, hold).items() if name in tweak}
+    undone = tweaked(after, script, back, hold)
+    for path in undone.changed:
+        if undone.changed[path] != before.read_bytes(path):
+            raise CannotRewrite(f"The tweak of {path} could not be undone to the byte.")
+    return {
+        path: content
+        for path, content in sorted(after.changed.items())
+        if content != before.read_bytes(path)
+    }
+
+
+def _values(checkout: Checkout, script: str, hold: Collection[str]) -> dict[str, Value]:
+    return {knob.name: knob.value for knob in knobs.found(_start(checkout, script, hold).analysis)}
+
+
+def _start(checkout: Checkout, script: str, hold: Collection[str]) -> Change:
+    try:
+        return Change(checkout, script, hold)
+    except Unreadable as error:
+        raise CannotRewrite(f"{script} {error.reason}.") from error
+
+
+def tweaked(checkout: Checkout, script: str, tweak: Tweak, hold: Collection[str] = ()) -> Checkout:
+    """The checkout with the tweak applied. Raises CannotRewrite."""
+    change = _start(checkout, script, hold)
+    rest = dict(tweak)
+    for name in _STRUCTURE:
+        if name in rest:
+            _restructure(change, name, rest.pop(name), tweak)
+    _change_optimizer(change, rest)
+    for name in sorted(rest, key=lambda each: (not each.startswith("dropout"), each)):
+        _set(change, name, rest[name])
+    _check(change.analysis, script, tweak)
+    return change.checkout
+
+
+def _knob(analysis: Analysis, name: str) -> Knob:
+    """Raises CannotRewrite where there is none, or it is held."""
+    found = next((each for each in knobs.found(analysis) if each.name == name), None)
+    if found is None:
+        raise CannotRewrite(f"{analysis.script} has no hyperparameter {name}.")
+    if found.held is not None:
+        raise CannotRewrite(f"{name} in {analysis.script} is held: {found.held}.")
+    return found
+
+
+def _same(first: Value, second: Value) -> bool:
+    return first == second and isinstance(first, bool) == isinstance(second, bool)
+
+
+def _restructure(change: Change, name: str, value: Value, tweak: Tweak) -> None:
+    knob = _knob(change.analysis, name)
+    if _same(knob.value, value):
+        return
+    if name == "blocks":
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise CannotRewrite(f"blocks takes a number from 1, not {value!r}.")
+        if value > structure.MOST_BLOCKS + len(change.analysis.blocks):
+            raise CannotRewrite(f"{value} blocks are more than any image bears.")
+        while len(change.analysis.blocks) < value:
+            _step(change, structure.add_block, tweak)
+        while len(change.analysis.blocks) > value:
+            _step(change, structure.remove_block)
+    elif name == "batch_norm":
+        if not isinstance(value, bool):
+            raise CannotRewrite(f"batch_norm takes true or false, not {value!r}.")
+        structure.set_batch_norm(change, value)
+    else:
+        if value not in augmentation.ARGUMENTS:
+            levels = ", ".join(augmentation.ARGUMENTS)
+            raise CannotRewrite(f"augmentation takes one of {levels}, not {value!r}.")
+        augmentation.set_augmentation(change, str(value))
+
+
+def _step(change: Change, action: object, *arguments: object) -> None:
+    """One block more or fewer; an action that changes nothing must not be tried for ever."""
+    before = len(change.analysis.blocks)
+    assert callable(action)
+    action(change, *arguments)
+    if len(change.analysis.blocks) == before:
+        raise CannotRewrite(f"The blocks of {change.script} cannot be changed.")
+
+
+def _change_optimizer(change: Change, rest: dict[str, Value]) -> None:
+    """Name and learning rate go together where the script gives no object."""
+    name, rate = rest.get("optimizer.name"), rest.get("optimizer.learning_rate")
+    if name is None and rate is None:
+        return
+    current = {k.name: k.value for k in knobs.found(change.analysis)}
+    for key, value in (("optimizer.name", name), ("optimizer.learning_rate", rate)):
+        if value is not None:
+            knob = _knob(change.analysis, key)
+            _valid(knob, value)
+    if all(_same(current.get(k, ""), v) for k, v in rest.items() if k.startswith("optimizer.")):
+        rest.pop("optimizer.name", None)
+        rest.pop("optimizer.learning_rate", None)
+        return
+    if rewrite_optimizer(
+        change, None if name is None else str(name), None if rate is None else float(rate)
+    ):
+        rest.pop("optimizer.name", None)
+        rest.pop("optimizer.learning_rate", None)
+    elif name is not None:
+        rest.pop("optimizer.name")
+        if not _same(current["optimizer.name"], name):
+            rename_object(change, str(name))
+
+
+def _valid(knob: Knob, value: Value) -> None:
+    """Raises CannotRewrite where a value is none that Keras could build or train with."""
+    name = knob.name
+    wrong = f"{name} cannot be {value!r}"
+    if isinstance(knob.value, str) or isinstance(knob.value, bool):
+        if type(value) is not type(knob.value):
+            raise CannotRewrite(f"{wrong}: it takes a {type(knob.value).__name__}.")
+        if name == "optimizer.name" and value not in _names():
+            raise CannotRewrite(f"{wrong}: Keras has no such optimizer.")
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CannotRewrite(f"{wrong}: it takes a number.")
+    if isinstance(knob.value, int) and not isinstance(value, int):
+        raise CannotRewrite(f"{wrong}: it takes a whole number.")
+    if name.endswith(".rate"):
+        if not 0 <= value < 1:
+            raise CannotRewrite(f"{wrong}: a rate lies between 0 and 1.")
+    elif not 0 < value < float("inf"):
+        raise CannotRewrite(f"{wrong}: it has to be more than 0.")
+
+
+def _names() -> tuple[str, ...]:
+    from jobs.source.evaluate.names import OPTIMIZERS
+
+    return tuple(OPTIMIZERS)
+
+
+def _set(change: Change, name: str, value: Value) -> None:
+    """Change one value. Raises CannotRewrite."""
+    knob = _knob(change.analysis, name)
+    _valid(knob, value)
+    if _same(knob.value, value):
+        return
+    if knob.target is None and name.endswith(".rate"):
+        structure.add_dropout(change, float(value))
+        return
+    if name.endswith(".rate") and value == 0 and structure.removes_dropout(change, name):
+        return
+    if isinstance(knob.target, Missing):
+        _add_keyword(change, knob, knob.target, value)
+    elif isinstance(knob.target, Written):
+        _replace(change, knob, knob.target.site, value)
+    else:
+        raise CannotRewrite(f"{name} in {change.script} has no place where it could be changed.")
+
+
+def _replace(change: Change, knob: Knob, site: Site, value: Value) -> None:
+    source = change.analysis.sources(site.path)
+    known = notes.notes_at(source, site.end).get(knob.name)
+    draft = notes.Draft(source)
+    if known is not None:
+        _put_back(change, draft, knob, site, known)
+        found = change.look(draft.raw())
+        if _reads(found, knob.name, value):
+            change.take(found)
+            change.apply(_unused(change))
+            return
+        draft = notes.Draft(source)
+    old = source.at(site)
+    style = known if known is not None and known != notes.ABSENT else old
+    text = spelled(old if comes_back(old, knob.value, value) else style, value)
+    if isinstance(value, float) and isinstance(knob.value, float) and text == old:
+        text = repr(value)
+    draft.replace(site, text)
+    if known is None and not comes_back(old, knob.value, value):
+        try:
+            draft.note(site.end, knob.name, old)
+        except notes.CannotNote as error:
+            raise CannotRewrite(f"{knob.name} cannot be changed: {error}.") from error
+    found = change.look(draft.raw())
+    if not _reads(found, knob.name, value):
+        # A tuple of names, or whatever else a number does not replace on its own.
+        raise CannotRewrite(f"{knob.name} cannot be written as {text} where it stands.")
+    change.take(found)
+
+
+def _put_back(change: Change, draft: notes.Draft, knob: Knob, site: Site, known: str) -> None:
+    """What a tweak replaced stands again: an expression, or no keyword at all."""
+    draft.note(site.end, knob.name, None)
+    if known != notes.ABSENT:
+        draft.replace(site, known)
+        return
+    source = draft.source
+    start = source.text.rfind(knob.name.rpartition(".")[2], 0, site.start)
+    text = source.text[:start].rstrip(" ")
+    start = len(text) - 1 if text.endswith(",") else len(text)
+    draft.replace(Site(site.path, start, site.end), "")
+
+
+def _reads(analysis: Analysis, name: str, value: Value) -> bool:
+    return any(each.name == name and _same(each.value, value) for each in knobs.found(analysis))
+
+
+def _unused(change: Change) -> list[Edit]:
+    paths = (change.script, *change.analysis.modules)
+    return [e for path in paths for e in imports.unused(change.analysis.sources(path))]
+
+
+def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> None:
+    """Say what a call left to Keras. Raises CannotRewrite."""
+    import ast
+
+    source = change.analysis.sources(target.call.path)
+    node = next(
+        (each for each in ast.walk(source.tree)
+         if isinstance(each, ast.Call) and source.site(each) == target.call),
+        None,
+    )  # fmt: skip
+    if node is None:
+        raise CannotRewrite(f"{knob.name} in {change.script} has no place where it could stand.")
+    ends = [source.site(each).end for each in node.args]
+    ends += [source.site(each.value).end for each in node.keywords]
+    position = max(ends, default=target.call.end - 1)
+    draft = notes.Draft(source)
+    comma = ", " if ends else ""
+    draft.insert(position, f"{comma}{target.keyword}={value!r}")
+    try:
+        draft.note(position, knob.name, notes.ABSENT)
+    except notes.CannotNote as error:
+        raise CannotRewrite(f"{knob.name} cannot be added: {error}.") from error
+    change.put(draft.raw())
+
+
+def _check(analysis: Analysis, script: str, tweak: Mapping[str, Value]) -> None:
+    """The result says what the tweak says and can be built. Raises CannotRewrite."""
+    if analysis.errors:
+        raise CannotRewrite(f"{script} could not be built: {analysis.errors[0]}")
+    found = {each.name: each.value for each in knobs.found(analysis)}
+    for name, value in tweak.items():
+        if name not in found:
+            raise CannotRewrite(f"{script} has no hyperparameter {name}.")
+        if not _same(found[name], value):
+            raise CannotRewrite(
+                f"{name} would be {found[name]!r} in {script}, not {value!r}: "
+                "other values of the tweak change it."
+            )
