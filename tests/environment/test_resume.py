@@ -1,17 +1,22 @@
-"""The real trainer in a real container: a trial survives the death of its container."""
+"""The real trainer: a trial survives the death of its environment, whichever it is."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import docker
-from jobs.environment.base import Condition, Limits, Specification
-from jobs.environment.container import container_name
+from jobs.environment.base import Condition, Environment, Limits, Specification
 from jobs.environment.docker import DockerEnvironment
+from jobs.environment.process import ProcessEnvironment
 from jobs.environment.spool import Request, Result, Spool
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = pytest.mark.slow
+
+in_docker = pytest.param("docker", marks=pytest.mark.docker)
+in_process = pytest.param("process", marks=pytest.mark.tensorflow)
 
 EPOCHS = 5
 TRAINING = f"""\
@@ -39,8 +44,12 @@ while True:
 
 
 @pytest.fixture
-def environment(home: Path, trainer_image: str) -> Iterator[DockerEnvironment]:
-    made = DockerEnvironment(home, image=trainer_image)
+def environment(request, home: Path, trainer_image: str) -> Iterator[Environment]:
+    made: Environment
+    if request.param == "docker":
+        made = DockerEnvironment(home, image=trainer_image)
+    else:
+        made = ProcessEnvironment(home)
     yield made
     for study in made.studies():
         made.remove(study)
@@ -67,16 +76,24 @@ def finish(spool: Spool, wait) -> Result:
     return result
 
 
-def test_a_trial_goes_on_where_a_killed_container_left_it(environment, specification, wait, home):
+def kill(environment: Environment, study: str) -> None:
+    identifier = environment.state(study).identifier
+    assert identifier is not None
+    if isinstance(environment, DockerEnvironment):
+        docker.from_env().containers.get(identifier).kill()
+    else:
+        os.kill(int(identifier), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("environment", [in_docker, in_process], indirect=True)
+def test_a_trial_goes_on_where_a_killed_environment_left_it(environment, specification, wait):
     environment.launch(specification)
     spool = submit(specification, 0, TRAINING)
     wait(lambda: len(list(spool.epochs())) >= 2, seconds=240)
-    name = container_name(specification.study, str(home.resolve()))
-    docker.from_env().containers.get(name).kill()
+    kill(environment, specification.study)
     wait(lambda: environment.state(specification.study).condition is Condition.DEAD)
-    before = len(list(spool.epochs()))
-    assert before < EPOCHS
     environment.launch(specification)
+    assert len(list(spool.epochs())) < EPOCHS
     result = finish(spool, wait)
     assert (result.outcome, result.reason) == ("complete", None)
     assert [epoch.epoch for epoch in spool.epochs()] == list(range(1, EPOCHS + 1))
@@ -85,6 +102,7 @@ def test_a_trial_goes_on_where_a_killed_container_left_it(environment, specifica
     assert spool.model.is_file()
 
 
+@pytest.mark.parametrize("environment", [in_docker], indirect=True)
 def test_a_script_at_the_memory_limit_ends_alone(environment, specification, wait):
     environment.launch(specification)
     result = finish(submit(specification, 0, GREEDY), wait)
