@@ -1,10 +1,74 @@
-"""Weights from the parent trial's model."""
+"""A trial's first convolutional network begins with the weights of its parent trial's model."""
 
-from typing import Any
+import tempfile
+from pathlib import Path
 
+import h5py
+import keras
+
+from trainer import network, surgery
 from trainer.session import Session
+from trainer.spool import Trial
 
 
-def inherit_into(model: Any, session: Session) -> None:
-    """Not there yet: the model keeps its fresh weights, and the result says so."""
-    session.state.note(f"Nothing was inherited into {model.name}.")
+def is_convolutional(model: keras.Model) -> bool:
+    """Whether any layer, nested ones included, convolves over two axes."""
+    layers = model._flatten_layers(include_self=False, recursive=True)
+    return any("conv2d" in type(each).__name__.lower() for each in layers)
+
+
+def inherit_into(model: keras.Model, session: Session) -> None:
+    """Give a built model what it can take from ``trials/<inherit>/model.keras``, and report it.
+
+    A model file that is missing or cannot be read leaves the weights fresh, with a note.
+    """
+    number = session.request.inherit
+    if number is None:
+        return
+    state = session.state
+    state.inherited = 0.0
+    path = Trial(session.trials / str(number)).model
+    seed = session.request.seed if session.request.seed is not None else session.request.trial
+    try:
+        parent = network.read_file(path)
+    except network.NetworkError as error:
+        state.note(f"Nothing was inherited from trial {number}: {error}")
+        return
+    if not _is_described(model):
+        state.inherited, state.inheritance = _copy_by_path(path, model)
+    else:
+        child, live = network.of_model(model)
+        done = surgery.inherit(parent, child, seed=seed)
+        for index, weights in done.weights.items():
+            live[index].set_weights(weights)
+        state.inherited, state.inheritance = done.share, done.sentences
+    session.save()
+    print(f"Inherited {state.inherited:.0%} of the parameters from trial {number}.", flush=True)
+
+
+def _is_described(model: keras.Model) -> bool:
+    """Whether the layers' order is known: sequential and functional models, not subclassed ones."""
+    return isinstance(model, keras.Sequential) or hasattr(model, "operations")
+
+
+def _copy_by_path(path: Path, model: keras.Model) -> tuple[float, list[str]]:
+    """For subclassed models: what has the same attribute's name and shape in both is taken over.
+
+    Gives the share of the parameters and sentences.
+    """
+    sentences, taken = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "child.weights.h5"
+        model.save_weights(file)
+        with network.weights_file(path) as parent, h5py.File(file, "r+") as child:
+            for name, variables in network.variables_by_path(child):
+                theirs = parent.get(name)
+                if theirs is None or network.shapes(theirs) != network.shapes(variables):
+                    sentences.append(f"{name}: begins anew, the parent has none of this shape.")
+                    continue
+                for each in variables:
+                    variables[each][...] = theirs[each][...]
+                    taken += variables[each].size
+                sentences.append(f"{name}: taken over.")
+        model.load_weights(file)
+    return taken / max(1, model.count_params()), sentences

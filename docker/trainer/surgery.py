@@ -1,0 +1,352 @@
+"""Weights of a parent network put into a child network, layer by layer.
+
+Wider layers follow Net2WiderNet, new layers Net2DeeperNet (Chen, Goodfellow, Shlens: Net2Net,
+ICLR 2016, sections 2.2 and 2.3): a wider layer repeats units of the parent and the next layer's
+weights for them are divided by the number of copies, a new layer begins as the identity. In both
+the child computes what its parent did. Copies get a little noise so that they can part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trainer.alignment import align
+from trainer.kernels import Channels, kept_area, pair, repeated, resized, spread, widened
+from trainer.network import Array, Layer, Network
+
+NOISE = 0.01
+"""Standard deviation of the noise on copies, as a share of the kernel's own."""
+
+_ELEMENTWISE = frozenset(
+    {
+        *("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "InputLayer"),
+        *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization", "Rescaling"),
+        *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"),
+        *("RandomBrightness", "RandomCrop", "RandomHeight", "RandomWidth", "Resizing"),
+        *("CenterCrop", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Normalization"),
+    }
+)
+_POOLING = frozenset({"MaxPooling2D", "AveragePooling2D"})
+_BRIDGES = frozenset({"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"})
+_RECTIFIERS = ("relu", "sigmoid", "softmax")
+
+_OTHER_INPUT = "what it sees is not what the parent's layer saw."
+_NO_IDENTITY = "a new layer that cannot begin as the identity."
+
+
+@dataclass
+class Inheritance:
+    """``weights``: new values by the child's layer index. ``share`` of all parameters that came
+    from the parent (0 to 1). ``sentences``: what happened to each layer with weights."""
+
+    weights: dict[int, list[Array]]
+    share: float
+    sentences: list[str]
+
+
+@dataclass
+class _Run:
+    parent: Network
+    child: Network
+    noise: float
+    random: np.random.Generator
+    weights: dict[int, list[Array]] = field(default_factory=dict)
+    inherited: float = 0.0
+    sentences: list[str] = field(default_factory=list)
+
+    def take(self, index: int, weights: Sequence[Array], share: float, sentence: str) -> None:
+        layer = self.child.layers[index]
+        self.weights[index] = [
+            np.asarray(new, dtype=old.dtype)
+            for new, old in zip(weights, layer.weights, strict=True)
+        ]
+        self.inherited += share * layer.parameters
+        self.sentences.append(f"{layer.name}: {sentence}")
+
+    def fresh(self, index: int, why: str) -> None:
+        layer = self.child.layers[index]
+        if layer.weights:
+            self.sentences.append(f"{layer.name}: begins anew, {why}")
+
+
+def inherit(
+    parent: Network, child: Network, *, noise: float = NOISE, seed: int | None = None
+) -> Inheritance:
+    """New weights for ``child``, as many as can be from ``parent``.
+
+    Both being chains, layers may differ in size and number. Otherwise only layers that are of the
+    same shape are taken over.
+    """
+    run = _Run(parent, child, noise, np.random.default_rng(seed))
+    pairs = align(parent.layers, child.layers)
+    if parent.is_chain and child.is_chain:
+        _Chain(run, pairs).walk()
+    else:
+        _copy_equal(run, pairs)
+    total = sum(layer.parameters for layer in child.layers)
+    return Inheritance(run.weights, run.inherited / total if total else 0.0, run.sentences)
+
+
+def _copy_equal(run: _Run, pairs: dict[int, int]) -> None:
+    for index, layer in enumerate(run.child.layers):
+        if not layer.weights:
+            continue
+        if index not in pairs:
+            run.fresh(index, "the parent has no such layer.")
+        elif run.parent.layers[pairs[index]].shapes != layer.shapes:
+            run.fresh(index, "its shape has changed, in a model with branches.")
+        else:
+            run.take(index, run.parent.layers[pairs[index]].weights, 1.0, "taken over.")
+
+
+class _Chain:
+    """The walk through a chain, which carries along what each channel is."""
+
+    def __init__(self, run: _Run, pairs: dict[int, int]) -> None:
+        self._run = run
+        self._pairs = pairs
+        self._channels: Channels | None = None
+        self._map: tuple[int, int] | None = None
+        self._map_before: tuple[int, int] | None = None
+        self._next_parent = 0
+        self._bridge: str | None = None
+
+    def walk(self) -> None:
+        for index, layer in enumerate(self._run.child.layers):
+            self._skip_removed(index)
+            self._one(index, layer)
+            if layer.output_shape is not None and len(layer.output_shape) == 4:
+                height, width = layer.output_shape[1:3]
+                self._map = (height, width) if height and width else None
+
+    def _skip_removed(self, index: int) -> None:
+        """Where layers of the parent with weights were taken out, what comes next is unknown."""
+        if index not in self._pairs:
+            return
+        partner = self._pairs[index]
+        removed = self._run.parent.layers[self._next_parent : partner]
+        kinds = {each.kind for each in removed if each.weights}
+        if kinds - {"BatchNormalization"} and self._channels is not None:
+            self._channels = Channels.unknown(len(self._channels.index))
+        self._next_parent = partner + 1
+
+    def _one(self, index: int, layer: Layer) -> None:
+        partner = self._run.parent.layers[self._pairs[index]] if index in self._pairs else None
+        if layer.kind == "Conv2D":
+            self._convolution(index, layer, partner)
+        elif layer.kind == "Dense":
+            self._dense(index, layer, partner)
+        elif layer.kind == "BatchNormalization":
+            self._normalization(index, layer, partner)
+        elif layer.kind in ("SeparableConv2D", "DepthwiseConv2D"):
+            self._separable(index, layer, partner)
+        elif layer.kind in _BRIDGES:
+            self._bridge, self._map_before = layer.kind, self._map
+        elif layer.weights or layer.kind not in _ELEMENTWISE | _POOLING:
+            self._unknown_kind(index, layer, partner)
+        if layer.kind in ("Activation", "ReLU") and self._channels is not None:
+            name = layer.config.get("activation", "relu")
+            self._channels.is_rectified |= name in _RECTIFIERS
+
+    def _incoming(self, count: int) -> Channels:
+        if self._channels is None:
+            self._channels = Channels.same(count)
+        if len(self._channels.index) != count:
+            self._channels = Channels.unknown(count)
+        return self._channels
+
+    def _leave(self, layer: Layer, index: np.ndarray[Any, Any], parents: int) -> None:
+        activation = layer.config.get("activation")
+        self._channels = Channels(index, parents, activation in _RECTIFIERS)
+
+    def _begin_anew(self, index: int, layer: Layer, why: str) -> None:
+        """The layer keeps its fresh weights, and what follows sees nothing of the parent's."""
+        self._run.fresh(index, why)
+        self._channels = Channels.unknown(layer.weights[0].shape[-1])
+
+    # Convolutions
+
+    def _convolution(self, index: int, layer: Layer, partner: Layer | None) -> None:
+        incoming = self._incoming(layer.weights[0].shape[2] * _groups(layer))
+        if _groups(layer) > 1 or layer.config.get("data_format") == "channels_first":
+            self._unknown_kind(index, layer, partner)
+        elif partner is None:
+            self._new_convolution(index, layer, incoming)
+        elif not incoming.come_from(partner.weights[0].shape[2]):
+            self._begin_anew(index, layer, _OTHER_INPUT)
+        else:
+            kernel, how = resized(partner, layer, self._map)
+            outgoing = widened(kernel, layer.weights[0].shape[3], self._run.random)
+            new = self._remapped(kernel, layer.weights[0], incoming, outgoing, axis=2)
+            biases = [bias[outgoing] for bias in partner.weights[1 : len(layer.weights)]]
+            biases += layer.weights[1 + len(biases) :]
+            share = float(incoming.known.mean()) * kept_area(partner, layer)
+            if kernel.shape[3] < layer.weights[0].shape[3]:
+                how.append(f"{kernel.shape[3]} filters widened to {layer.weights[0].shape[3]}")
+            elif kernel.shape[3] > layer.weights[0].shape[3]:
+                how.append(f"the strongest {layer.weights[0].shape[3]} filters kept")
+            said = ", ".join(how) or "taken over"
+            self._run.take(index, [new, *biases], share, f"{said}.")
+            self._leave(layer, outgoing, kernel.shape[3])
+
+    def _new_convolution(self, index: int, layer: Layer, incoming: Channels) -> None:
+        kernel = layer.weights[0]
+        height, width, inputs, outputs = kernel.shape
+        if not _may_be_identity(layer, incoming, inputs, outputs):
+            self._begin_anew(index, layer, _NO_IDENTITY)
+            return
+        chosen = repeated(inputs, outputs, self._run.random)
+        new = kernel * self._run.noise
+        new[(height - 1) // 2, (width - 1) // 2, chosen, np.arange(outputs)] += 1.0
+        biases = [np.zeros_like(each) for each in layer.weights[1:]]
+        whole = layer.config.get("padding") == "same" or (height, width) == (1, 1)
+        where = "" if whole else ", but for the map's border"
+        self._run.take(index, [new, *biases], 0.0, f"new, begins as the identity{where}.")
+        self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
+
+    def _separable(self, index: int, layer: Layer, partner: Layer | None) -> None:
+        """Depthwise kernels, (height, width, in, multiplier), do not add up their inputs."""
+        inputs, multiplier = layer.weights[0].shape[2:4]
+        incoming = self._incoming(inputs)
+        fits = (
+            partner is not None
+            and multiplier == 1
+            and partner.weights[0].shape[3] == 1
+            and bool(incoming.known.all())
+            and incoming.parents == partner.weights[0].shape[2]
+        )
+        if not fits or partner is None:
+            self._unknown_kind(index, layer, partner)
+            return
+        depthwise, how = resized(partner, layer, self._map)
+        new = [depthwise[:, :, incoming.index, :]]
+        outgoing, parents = incoming.index, incoming.parents
+        if layer.kind == "SeparableConv2D":
+            pointwise = partner.weights[1]
+            outgoing = widened(pointwise, layer.weights[1].shape[3], self._run.random)
+            parents = pointwise.shape[3]
+            new.append(self._remapped(pointwise, layer.weights[1], incoming, outgoing, axis=2))
+        new += [bias[outgoing] for bias in partner.weights[len(new) : len(layer.weights)]]
+        share = kept_area(partner, layer)
+        self._run.take(index, new, share, f"{', '.join(how) or 'taken over'}.")
+        self._leave(layer, outgoing, parents)
+
+    # Dense layers
+
+    def _dense(self, index: int, layer: Layer, partner: Layer | None) -> None:
+        inputs, outputs = layer.weights[0].shape
+        channels, self._bridge, bridge = self._channels, None, self._bridge
+        is_last = not any(each.weights for each in self._run.child.layers[index + 1 :])
+        if partner is None:
+            incoming = self._incoming(inputs)
+            self._new_dense(index, layer, incoming)
+            return
+        kernel, how = partner.weights[0], list[str]()
+        if bridge is not None and channels is not None and channels.known.any():
+            found = spread(kernel, channels, self._map_before, bridge, inputs)
+            if found is None:
+                self._begin_anew(index, layer, "the map before it is laid out in another way.")
+                return
+            kernel, incoming, how = found
+        else:
+            incoming = self._incoming(inputs)
+        if not incoming.come_from(kernel.shape[0]):
+            self._begin_anew(index, layer, _OTHER_INPUT)
+            return
+        if is_last and outputs != kernel.shape[1]:
+            self._begin_anew(index, layer, "the number of classes has changed.")
+            return
+        outgoing = widened(kernel, outputs, self._run.random)
+        new = self._remapped(kernel, layer.weights[0], incoming, outgoing, axis=0)
+        biases = [bias[outgoing] for bias in partner.weights[1 : len(layer.weights)]]
+        biases += layer.weights[1 + len(biases) :]
+        if kernel.shape[1] < outputs:
+            how.append(f"{kernel.shape[1]} units widened to {outputs}")
+        elif kernel.shape[1] > outputs:
+            how.append(f"the strongest {outputs} units kept")
+        share = float(incoming.known.mean())
+        self._run.take(index, [new, *biases], share, f"{', '.join(how) or 'taken over'}.")
+        self._leave(layer, outgoing, kernel.shape[1])
+
+    def _new_dense(self, index: int, layer: Layer, incoming: Channels) -> None:
+        inputs, outputs = layer.weights[0].shape
+        if not _may_be_identity(layer, incoming, inputs, outputs):
+            self._begin_anew(index, layer, _NO_IDENTITY)
+            return
+        chosen = repeated(inputs, outputs, self._run.random)
+        new = layer.weights[0] * self._run.noise
+        new[chosen, np.arange(outputs)] += 1.0
+        biases = [np.zeros_like(each) for each in layer.weights[1:]]
+        self._run.take(index, [new, *biases], 0.0, "new, begins as the identity.")
+        self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
+
+    # Others
+
+    def _normalization(self, index: int, layer: Layer, partner: Layer | None) -> None:
+        incoming = self._incoming(layer.weights[0].shape[0])
+        if partner is None:
+            self._run.fresh(index, "a new normalisation.")
+        elif not incoming.come_from(partner.weights[0].shape[0]):
+            self._run.fresh(index, _OTHER_INPUT)
+        else:
+            new = [
+                np.where(incoming.known, theirs[np.maximum(incoming.index, 0)], own)
+                for theirs, own in zip(partner.weights, layer.weights, strict=True)
+            ]
+            share = float(incoming.known.mean())
+            self._run.take(index, new, share, "statistics taken over.")
+        self._channels = Channels(incoming.index, incoming.parents)
+
+    def _unknown_kind(self, index: int, layer: Layer, partner: Layer | None) -> None:
+        """A layer that this module knows nothing of is taken over as a whole or not at all."""
+        known = self._channels is None or (
+            bool(self._channels.known.all())
+            and np.array_equal(self._channels.index, np.arange(len(self._channels.index)))
+        )
+        if partner is not None and partner.shapes == layer.shapes and known:
+            self._run.take(index, partner.weights, 1.0, "taken over.")
+        elif layer.weights:
+            self._run.fresh(index, f"a {layer.kind} of another shape.")
+            if self._channels is not None:
+                self._channels = Channels.unknown(len(self._channels.index))
+        if layer.output_shape is not None and layer.output_shape[-1]:
+            count = layer.output_shape[-1]
+            took = index in self._run.weights or not layer.weights
+            if self._channels is None or len(self._channels.index) != count:
+                self._channels = Channels.same(count) if took else Channels.unknown(count)
+
+    def _remapped(
+        self, kernel: Array, own: Array, incoming: Channels, outgoing: Array, axis: int
+    ) -> Array:
+        """A kernel for the child's channels: inputs divided among copies, outputs repeated.
+
+        Inputs of no origin keep the child's own weights, small against the inherited ones.
+        """
+        chosen = np.take(kernel, np.maximum(incoming.index, 0), axis=axis)
+        shape = [1] * kernel.ndim
+        shape[axis] = -1
+        known = incoming.known.reshape(shape)
+        divided = chosen / incoming.copies().reshape(shape)
+        new = np.where(known, np.take(divided, outgoing, axis=-1), own * 0.1)
+        # Only what is a copy of another needs noise in order to part from it.
+        is_copy = np.ones(len(outgoing), bool)
+        is_copy[np.unique(outgoing, return_index=True)[1]] = False
+        deviation = self._run.noise * float(kernel.std()) * is_copy
+        noisy: Array = new + self._run.random.standard_normal(new.shape) * deviation
+        return noisy
+
+
+def _may_be_identity(layer: Layer, incoming: Channels, inputs: int, outputs: int) -> bool:
+    activation = layer.config.get("activation")
+    return (
+        outputs >= inputs
+        and bool(incoming.known.all())
+        and all(each == 1 for each in pair(layer.config.get("strides", 1)))
+        and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
+    )
+
+
+def _groups(layer: Layer) -> int:
+    return int(layer.config.get("groups", 1))
