@@ -405,10 +405,13 @@ def _write(task: tuple[Path, str, str, int]) -> None:
 
 
 def write_faces(folder: Path, counts: dict[str, int], seed: int, size: int) -> int:
-    """Write ``counts`` (split -> pictures, half of them cats) below ``folder``; gives the total."""
+    """Write ``counts`` (split -> pictures, half of them cats) below ``folder``; gives the total.
+
+    A split of no pictures gets no folder.
+    """
     tasks = []
     for split, count in counts.items():
-        for kind in CLASSES:
+        for kind in CLASSES if count else ():
             (folder / split / kind).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             kind = CLASSES[number % 2]

@@ -1,11 +1,14 @@
 """Data sets: look-up by name, check of every image, and the cache at the script's input size."""
 
+import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.dataset.caching import cache, prune
 from jobs.dataset.checking import Broken, Check, Picture, check
+from jobs.dataset.layout import is_clutter, looks_like_image
 from jobs.dataset.lookup import REPOSITORY, Source, look_up, offered
 from jobs.settings import RepositorySettings, Settings
 from jobs.source.script import DataFolder, ImageLoading
@@ -19,13 +22,15 @@ class Prepared:
     """A data set that is ready to be trained on.
 
     ``mapping`` is a request's ``data``. ``folders`` (name -> folder) and ``absolute`` (absolute
-    path as the script names it -> folder) are those of an environment's specification.
+    path as the script names it -> folder) are those of an environment's specification. ``images``
+    says how many the script gets by what it uses them for (``validation``: 400).
     """
 
     name: str
     mapping: Mapping[str, str]
     folders: Mapping[str, Path]
     absolute: Mapping[str, Path]
+    images: Mapping[str, int]
     check: Check | None
 
 
@@ -54,14 +59,25 @@ def prepare(
                 say(line)
             steps = _steps(say, f"Caching {source.name}")
             folders[source.name] = cache(found, images, settings.home, steps)
-    absolute = {
+    where = {
         literal: folders[source.name] / place[len(source.name) + 1 :]
         for literal, place in source.mapping.items()
-        if literal.startswith("/")
     }
+    absolute = {literal: folder for literal, folder in where.items() if literal.startswith("/")}
+    counts = Counter[str]()
+    for use, folder in sorted({(e.use, where[e.path]) for e in data if e.path in where}):
+        counts[use] += _count_images(folder)
     if settings.keras_data is not None:
         folders[KERAS_DATA] = settings.keras_data
-    return Prepared(source.name, source.mapping, folders, absolute, found)
+    return Prepared(source.name, source.mapping, folders, absolute, dict(counts), found)
+
+
+def _count_images(folder: Path) -> int:
+    return sum(
+        looks_like_image(name) and not is_clutter(name)
+        for _, _, files in os.walk(folder)
+        for name in files
+    )
 
 
 def _steps(say: Callable[[str], None], what: str) -> Callable[[int, int], None]:

@@ -225,4 +225,5 @@ def test_prepare_gives_what_request_and_environment_need(
         "/data/train": cached / "train",
         "/data/validation": cached / "val",
     }
+    assert ready.images == {"train": 4, "validation": 4}
     assert "train: 2 cats, 2 dogs" in lines
