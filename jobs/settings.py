@@ -143,11 +143,18 @@ class Settings(BaseSettings):
         description="domains in which retune.toml may name recipients, separated by commas",
     )
 
-    jenkins_url: str | None = Field(None, description="address of the Jenkins controller")
+    jenkins_url: str | None = Field(
+        # Jenkins tells its builds where it is.
+        default_factory=lambda: os.environ.get("JENKINS_URL") or None,
+        description="address of the Jenkins controller; in a build the one that Jenkins gives",
+    )
     jenkins_user: str | None = Field(None, description="Jenkins user for the API")
     jenkins_token: SecretStr | None = Field(None, description="API token of that user")
     jenkins_folder: str = Field("retune", description="Jenkins folder of the five jobs")
     jenkins_label: str = Field("", description="label of the agents; empty: any")
+    jenkins_parallel: bool = Field(
+        False, description="whether Jenkins may run several trainings at the same time"
+    )
     jenkins_scm_url: str | None = Field(
         None, description="git URL from which Jenkins takes Retune itself (Jenkinsfile and jobs)"
     )
