@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from jobs.source.evaluate import layers
-from jobs.source.files import Checkout, Source
-from jobs.source.evaluate.interpreter import Exhausted, Interpreter
+from jobs.source.evaluate.interpreter import ExhaustedError, Interpreter
 from jobs.source.evaluate.shapes import AUGMENTING, CONVOLUTIONS, POOLS
 from jobs.source.evaluate.trace import Trace
 from jobs.source.evaluate.values import (
@@ -21,6 +20,7 @@ from jobs.source.evaluate.values import (
     Seq,
     Shape,
 )
+from jobs.source.files import Checkout, Source
 
 _TUNED_CONVOLUTIONS = ("Conv2D", "SeparableConv2D")
 
@@ -44,7 +44,7 @@ def kind_of(applied: Applied) -> str:
 
 
 class Analysis:
-    """What following ``script`` showed. Raises Unreadable where the file is no Python."""
+    """What following ``script`` showed. Raises UnreadableError where the file is no Python."""
 
     def __init__(self, checkout: Checkout, script: str, hold: Collection[str] = ()) -> None:
         self.checkout = checkout
@@ -56,15 +56,17 @@ class Analysis:
         self.exhausted = False
         try:
             self.run.run(script)
-        except (Exhausted, RecursionError):
+        except (ExhaustedError, RecursionError):
             self.exhausted = True
-        self.fit, self.model = self._trained()
+        self.fit: Fit | None = None
+        self.model: Model | None = None
         self.chain: list[Applied] = []
-        if self.model is not None:
-            try:
+        try:
+            self.fit, self.model = self._trained()
+            if self.model is not None:
                 self.chain = layers.assembled(self.run, self.model, self._data_shape)
-            except (Exhausted, RecursionError):
-                self.exhausted = True
+        except (ExhaustedError, RecursionError):
+            self.exhausted = True
 
     @property
     def trace(self) -> Trace:
@@ -81,8 +83,11 @@ class Analysis:
     # --- the model
 
     def _trained(self) -> tuple[Fit | None, Model | None]:
-        """The last ``fit`` of a model that the script itself builds, and that model."""
+        """The last ``fit`` of a CNN that the script itself builds, else of any model."""
         fits = [each for each in self.trace.fits if each.model.style != "loaded"]
+        for fit in reversed(fits):
+            if self._has_convolutions(fit.model):
+                return fit, fit.model
         if fits:
             return fits[-1], fits[-1].model
         if self.trace.fits:
@@ -94,6 +99,13 @@ class Analysis:
         if compiled or candidates:
             return None, (compiled or candidates)[-1]
         return None, (self.trace.models or [None])[-1]  # type: ignore[list-item]
+
+    def _has_convolutions(self, model: Model) -> bool:
+        return any(
+            kind_of(each) in CONVOLUTIONS
+            or (isinstance(each.layer, Model) and each.layer.style == "base")
+            for each in layers.assembled(self.run, model, None)
+        )
 
     @property
     def loop(self) -> str:
@@ -273,5 +285,5 @@ def _data(value: Item | None) -> Data | None:
 
 
 def analyse(checkout: Checkout, script: str, hold: Collection[str] = ()) -> Analysis:
-    """Follow a script. Raises Unreadable."""
+    """Follow a script. Raises UnreadableError."""
     return Analysis(checkout, script, hold)

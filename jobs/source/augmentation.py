@@ -5,13 +5,13 @@ import ast
 from jobs.source import imports, notes
 from jobs.source.analysis import Analysis, kind_of
 from jobs.source.change import CannotRewrite, Change
+from jobs.source.evaluate.shapes import AUGMENTING
+from jobs.source.evaluate.values import Applied, Const, Generator, Item, Layer, Seq
 from jobs.source.files import Edit, Site
 from jobs.source.hyperparameters import Knob
 from jobs.source.ranges import AUGMENTATION
 from jobs.source.script import Choices, Value
-from jobs.source.evaluate.shapes import AUGMENTING
 from jobs.source.units import Unit, innermost
-from jobs.source.evaluate.values import Applied, Const, Generator, Item, Layer, Seq
 
 ARGUMENTS: dict[str, dict[str, Value]] = {
     "none": {},
@@ -220,7 +220,7 @@ def _arguments(
                 draft.replace(site, text)
             draft.note(site.end, key, None if text == original else original)
         _append(draft, node, generator.call, missing)
-    except notes.CannotNote as error:
+    except notes.NoRoomError as error:
         if wanted is None:
             return None
         raise CannotRewrite(f"The augmentation in {source.path} is held: {error}.") from error
@@ -264,17 +264,16 @@ def _start(analysis: Analysis) -> tuple[Unit, Applied] | None:
     is_input = kind_of(first) in ("Input", "InputLayer")
     unit = innermost(analysis.sources, first)
     layer = first.layer
-    if unit is None or not isinstance(layer, Layer) or layer.call.path != unit.site.path:
+    if unit is None or not isinstance(layer, Layer) or not unit.holds(layer.call):
         return None
-    inside = unit.site.start <= layer.call.start and layer.call.end <= unit.site.end
-    if not inside or (unit.form == "add" and not unit.owner):
+    if unit.form == "add" and not unit.owner:
         return None
-    if unit.form == "assign" and (not is_input or _consumer(analysis, unit, own) is None):
+    if unit.form == "assign" and (not is_input or _consumer(unit, own) is None):
         return None
     return unit, first
 
 
-def _consumer(analysis: Analysis, unit: Unit, own: list[Applied]) -> Site | None:
+def _consumer(unit: Unit, own: list[Applied]) -> Site | None:
     """Where the first layer takes the input tensor by its name; None where it is not so plain."""
     if len(own) < 2 or not isinstance(own[1].layer, Layer):
         return None
@@ -312,8 +311,8 @@ def _remove_layers(change: Change, units: list[Unit]) -> None:
     if last.form == "assign":
         source = last.source
         own = [each for each in change.analysis.own if kind_of(each) not in AUGMENTING]
-        site = _consumer(change.analysis, last, [own[0], *own[1:]]) if len(own) > 1 else None
-        site = site or _named(change.analysis, last, own)
+        site = _consumer(last, own) if len(own) > 1 else None
+        site = site or _named(last, own)
         if site is None:
             raise CannotRewrite("The augmentation layers cannot be taken out again.")
         original = notes.notes_at(source, site.end).get(_NOTE)
@@ -326,14 +325,15 @@ def _remove_layers(change: Change, units: list[Unit]) -> None:
     change.apply(edits)
 
 
-def _named(analysis: Analysis, unit: Unit, own: list[Applied]) -> Site | None:
+def _named(unit: Unit, own: list[Applied]) -> Site | None:
     """Where the layer behind the augmentation takes its result by name."""
     if len(own) < 2 or not own[1].frames:
         return None
     for node in ast.walk(own[1].frames[-1].node):
-        if isinstance(node, ast.Name) and node.id == unit.target:
-            if isinstance(node.ctx, ast.Load):
-                return unit.source.site(node)
+        if not isinstance(node, ast.Name) or node.id != unit.target:
+            continue
+        if isinstance(node.ctx, ast.Load):
+            return unit.source.site(node)
     return None
 
 
@@ -360,7 +360,7 @@ def _add_layers(change: Change, wanted: str) -> None:
     if unit.form == "assign":
         draft = notes.Draft(unit.source)
         own = [each for each in analysis.own if kind_of(each) not in AUGMENTING]
-        site = _consumer(analysis, unit, own)
+        site = _consumer(unit, own)
         assert site is not None
         name = _free_name(analysis, path)
         lines = [

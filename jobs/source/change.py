@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 
 from jobs.errors import RetuneError
 from jobs.source.analysis import Analysis, analyse
-from jobs.source.files import Checkout, Edit, Unreadable
+from jobs.source.files import Checkout, Edit, UnreadableError
 
 
-class CannotRewrite(RetuneError):
+class CannotRewrite(RetuneError):  # noqa: N818
     """The tweak cannot be applied; the message says to what, and why."""
 
 
@@ -24,7 +24,7 @@ class Change:
         """What the script would be with other contents of some files. Raises CannotRewrite."""
         try:
             return analyse(self.checkout.with_changes(files), self.script, self.hold)
-        except Unreadable as error:
+        except UnreadableError as error:
             raise CannotRewrite(
                 f"{self.script} would no longer parse: it {error.reason}."
             ) from error

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from jobs.errors import RetuneError
 from jobs.source import limits, verdict
 from jobs.source.analysis import Analysis, analyse
-from jobs.source.files import Checkout, Unreadable
+from jobs.source.files import Checkout, UnreadableError
 from jobs.source.script import Reading
 
 MOST_CANDIDATES = 60
@@ -18,7 +18,10 @@ _NAMES = ("train", "main", "model", "cnn", "run", "app")
 
 
 def read(
-    root: Path, script: str, hold: Collection[str] = (), allow: Collection[str] = ()
+    root: Path,
+    script: str,
+    hold: Collection[str] = (),
+    allow: Collection[str] = (),  # noqa: ARG001 - the input shape is not offered yet
 ) -> Reading:
     """What the file ``script`` of the checkout ``root`` is, and what can be tuned in it.
 
@@ -28,7 +31,7 @@ def read(
     path = _named(checkout, script)
     try:
         return _reading(checkout, analyse(checkout, path, hold))
-    except Unreadable as error:
+    except UnreadableError as error:
         raise RetuneError(_sentence(path, error)) from error
 
 
@@ -45,7 +48,7 @@ def _named(checkout: Checkout, script: str) -> str:
     return path.as_posix()
 
 
-def _sentence(path: str, error: Unreadable) -> str:
+def _sentence(path: str, error: UnreadableError) -> str:
     where = f"{path}, line {error.line}," if error.line else path
     return f"{where} {error.reason}; correct it and push again."
 
@@ -70,11 +73,11 @@ def find(
             "The repository has no Python file and no notebook; push the script that trains."
         )
     candidates: list[Analysis] = []
-    failures: list[tuple[str, Unreadable]] = []
+    failures: list[tuple[str, UnreadableError]] = []
     for path in _promising(checkout, paths)[:MOST_CANDIDATES]:
         try:
             candidates.append(analyse(checkout, path, hold))
-        except Unreadable as error:
+        except UnreadableError as error:
             failures.append((path, error))
     if not candidates:
         return verdict.unreadable([(path, _sentence(path, error)) for path, error in failures])
@@ -99,7 +102,7 @@ def _promising(checkout: Checkout, paths: list[str]) -> list[str]:
     for path in paths:
         try:
             content = checkout.read_bytes(path)
-        except Unreadable:
+        except UnreadableError:
             content = b""
         keras, fit = bool(_KERAS.search(content)), bool(_FIT.search(content))
         depth = len(PurePosixPath(path).parts)
@@ -119,7 +122,7 @@ def _importers(checkout: Checkout, paths: list[str], having: set[str]) -> Iterat
             continue
         try:
             tree = checkout.source(path).tree
-        except Unreadable:
+        except UnreadableError:
             continue
         if any(stems & set(names) for names in _imports(tree)):
             yield path

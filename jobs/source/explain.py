@@ -1,5 +1,6 @@
 """A reading in words for the terminal, and as JSON."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,9 +26,9 @@ def explain(reading: Reading) -> str:
     if reading.modules:
         lines.append(f"  It imports {', '.join(reading.modules)}.")
     if reading.layers:
-        rows = [(each.name, _shape(each.output_shape), _place(each.place, reading))
+        stack = [(each.name, _shape(each.output_shape), _place(each.place, reading))
                 for each in reading.layers]  # fmt: skip
-        lines += ["", "Layers, with the shape of what each gives:", *_table(rows)]
+        lines += ["", "Layers, with the shape of what each gives:", *_table(stack)]
     tuned = [each for each in reading.hyperparameters if each.held is None]
     held = [each for each in reading.hyperparameters if each.held is not None]
     if tuned:
@@ -35,12 +36,12 @@ def explain(reading: Reading) -> str:
                 for each in tuned]  # fmt: skip
         lines += ["", "What can be tuned, its value and its search range:", *_table(rows)]
     if held:
-        rows = [(each.name, _value(each.value), each.held or "", _where(each, reading))
+        kept = [(each.name, _value(each.value), each.held or "", _where(each, reading))
                 for each in held]  # fmt: skip
-        lines += ["", "What is left as it is, and why:", *_table(rows)]
+        lines += ["", "What is left as it is, and why:", *_table(kept)]
     if reading.data:
-        rows = [(each.path, each.use, _place(each.place, reading)) for each in reading.data]
-        lines += ["", "Data that it reads:", *_table(rows)]
+        folders = [(each.path, each.use, _place(each.place, reading)) for each in reading.data]
+        lines += ["", "Data that it reads:", *_table(folders)]
     images = reading.images
     if images.loader and images.size:
         colour = {1: " in grey", 3: " in colour"}.get(images.channels or 0, "")
@@ -50,7 +51,7 @@ def explain(reading: Reading) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     return [
         "  "

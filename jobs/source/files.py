@@ -32,7 +32,7 @@ _SKIPPED = {
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file that cannot be read as a script: ``reason`` is a clause, ``line`` where known."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
@@ -69,7 +69,7 @@ class Source:
     """One file. ``text`` is what edits refer to: the file, or a notebook's code cells in order."""
 
     def __init__(self, path: str, raw: bytes) -> None:
-        """Raises Unreadable."""
+        """Raises UnreadableError."""
         self.path = path
         self.raw = raw
         self._cells: list[_Cell] = []
@@ -80,16 +80,16 @@ class Source:
 
     def _read_python(self) -> None:
         if len(self.raw) > MOST_BYTES:
-            raise Unreadable(f"is larger than {MOST_BYTES // 1024**2} MiB")
+            raise UnreadableError(f"is larger than {MOST_BYTES // 1024**2} MiB")
         try:
             self._encoding, _ = tokenize.detect_encoding(io.BytesIO(self.raw).readline)
             self.text = self.raw.decode(self._encoding)
             if self.text.encode(self._encoding) != self.raw:
-                raise Unreadable(f"is not plain {self._encoding}")
+                raise UnreadableError(f"is not plain {self._encoding}")
         except (SyntaxError, LookupError, UnicodeError) as error:
-            raise Unreadable("is not text in the encoding that it declares") from error
+            raise UnreadableError("is not text in the encoding that it declares") from error
         if "\0" in self.text:
-            raise Unreadable("contains null bytes")
+            raise UnreadableError("contains null bytes")
         # The syntax tree counts columns without the byte order mark; so do we, by keeping it apart.
         self.mark = "\ufeff" if self.text.startswith("\ufeff") else ""
         if self._encoding == "utf-8-sig":
@@ -99,7 +99,7 @@ class Source:
 
     def _read_notebook(self) -> None:
         if len(self.raw) > MOST_NOTEBOOK_BYTES:
-            raise Unreadable(f"is larger than {MOST_NOTEBOOK_BYTES // 1024**2} MiB")
+            raise UnreadableError(f"is larger than {MOST_NOTEBOOK_BYTES // 1024**2} MiB")
         self._encoding, self.mark = "utf-8", ""
         if self.raw.startswith(codecs.BOM_UTF8):
             self._encoding = "utf-8-sig"
@@ -107,9 +107,9 @@ class Source:
             self._json = self.raw.decode(self._encoding)
             self._code_cells = notebook.code_cells(self._json)
         except UnicodeError as error:
-            raise Unreadable("is not UTF-8") from error
-        except notebook.BrokenNotebook as error:
-            raise Unreadable(f"cannot be read as a notebook: {error}") from error
+            raise UnreadableError("is not UTF-8") from error
+        except notebook.BrokenNotebookError as error:
+            raise UnreadableError(f"cannot be read as a notebook: {error}") from error
         texts, codes, position = [], [], 0
         for cell in self._code_cells:
             text = cell.text.replace("\0", " ")
@@ -126,7 +126,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Raises Unreadable with the line of a syntax error."""
+        """Raises UnreadableError with the line of a syntax error."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -135,10 +135,12 @@ class Source:
             line = error.lineno
             if line is not None and self.is_notebook:
                 place = self.place(self._starts[min(line, len(self._starts)) - 1])
-                raise Unreadable(f"has a syntax error in cell {place.cell}", place.line) from error
-            raise Unreadable(_syntax_reason(self.code, error), line) from error
+                raise UnreadableError(
+                    f"has a syntax error in cell {place.cell}", place.line
+                ) from error
+            raise UnreadableError(_syntax_reason(self.code, error), line) from error
         except (ValueError, RecursionError, MemoryError) as error:
-            raise Unreadable("is too deeply nested to be read") from error
+            raise UnreadableError("is too deeply nested to be read") from error
 
     @cached_property
     def newline(self) -> str:
@@ -240,7 +242,7 @@ class Checkout:
     def __init__(self, root: Path, changed: Mapping[str, bytes] | None = None) -> None:
         self.root = root.resolve()
         self.changed = dict(changed or {})
-        self._sources: dict[str, Source | Unreadable] = {}
+        self._sources: dict[str, Source | UnreadableError] = {}
 
     def with_changes(self, changed: Mapping[str, bytes]) -> "Checkout":
         """The same files with other contents of some; what is read already is kept."""
@@ -260,33 +262,33 @@ class Checkout:
             return None
 
     def source(self, path: str) -> Source:
-        """Raises Unreadable."""
+        """Raises UnreadableError."""
         if path not in self._sources:
             self._sources[path] = self._load(path)
         found = self._sources[path]
-        if isinstance(found, Unreadable):
+        if isinstance(found, UnreadableError):
             raise found
         return found
 
-    def _load(self, path: str) -> Source | Unreadable:
+    def _load(self, path: str) -> Source | UnreadableError:
         try:
             return Source(path, self.read_bytes(path))
-        except Unreadable as error:
+        except UnreadableError as error:
             return error
 
     def read_bytes(self, path: str) -> bytes:
-        """Raises Unreadable."""
+        """Raises UnreadableError."""
         if path in self.changed:
             return self.changed[path]
         file = self.real(path)
         if file is None:
-            raise Unreadable("is not a file of the repository")
+            raise UnreadableError("is not a file of the repository")
         try:
             if file.stat().st_size > MOST_NOTEBOOK_BYTES:
-                raise Unreadable(f"is larger than {MOST_NOTEBOOK_BYTES // 1024**2} MiB")
+                raise UnreadableError(f"is larger than {MOST_NOTEBOOK_BYTES // 1024**2} MiB")
             return file.read_bytes()
         except OSError as error:
-            raise Unreadable(f"cannot be read ({error.strerror})") from error
+            raise UnreadableError(f"cannot be read ({error.strerror})") from error
 
     def scripts(self) -> Iterator[str]:
         """The Python files and notebooks below the root, in order; links are left out."""

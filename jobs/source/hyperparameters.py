@@ -5,10 +5,7 @@ from dataclasses import dataclass, replace
 
 from jobs.source import ranges
 from jobs.source.analysis import Analysis
-from jobs.source.files import Site
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
-from jobs.source.notes import is_fixed
-from jobs.source.script import Place, Space, Value
 from jobs.source.evaluate.trace import Use
 from jobs.source.evaluate.values import (
     Applied,
@@ -23,6 +20,9 @@ from jobs.source.evaluate.values import (
     pair,
     whole,
 )
+from jobs.source.files import Site
+from jobs.source.notes import is_fixed
+from jobs.source.script import Place, Space, Value
 
 DROPOUTS = ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout")
 FIXED = "the line says `retune: fixed`"

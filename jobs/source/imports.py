@@ -4,11 +4,11 @@ import ast
 from dataclasses import dataclass, field
 
 from jobs.source.analysis import Analysis
-from jobs.source.files import Edit, Source
 from jobs.source.evaluate.names import canonical, layer_kind, starred
+from jobs.source.evaluate.values import Item, Module, Ref
+from jobs.source.files import Edit, Source
 from jobs.source.notes import ADDED, is_added
 from jobs.source.units import after, without_lines
-from jobs.source.evaluate.values import Item, Module, Ref
 
 
 @dataclass
@@ -150,7 +150,8 @@ def unused(source: Source) -> list[Edit]:
     used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
     edits = []
     for node in source.tree.body:
-        if isinstance(node, ast.ImportFrom) and is_added(source, source.site(node)):
-            if all((alias.asname or alias.name) not in used for alias in node.names):
-                edits.append(without_lines(source, source.site(node)))
+        if not isinstance(node, ast.ImportFrom) or not is_added(source, source.site(node)):
+            continue
+        if all((alias.asname or alias.name) not in used for alias in node.names):
+            edits.append(without_lines(source, source.site(node)))
     return edits

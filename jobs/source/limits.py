@@ -5,14 +5,15 @@ from dataclasses import replace
 
 from jobs.source import knobs
 from jobs.source.analysis import Analysis, kind_of
-from jobs.source.change import CannotRewrite
-from jobs.source.files import Checkout
-from jobs.source.hyperparameters import Knob
-from jobs.source.rewrite import tweaked
-from jobs.source.script import Choices, Range, Tweak, Value
+from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.shapes import MERGES
-from jobs.source.structure import removable
 from jobs.source.evaluate.values import Layer
+from jobs.source.files import Checkout, Edit
+from jobs.source.hyperparameters import Knob, Written
+from jobs.source.rewrite import tweaked
+from jobs.source.script import Choices, Range, Value
+from jobs.source.spelling import spelled
+from jobs.source.structure import removable
 
 _UNBUILDABLE = "no other value can be built on this script's shapes"
 
@@ -35,24 +36,40 @@ class _Trial:
 
     def __init__(self, checkout: Checkout, script: str, hold: Collection[str]) -> None:
         self._checkout, self._script, self._hold = checkout, script, hold
-        self._seen: dict[tuple[tuple[str, Value], ...], bool] = {}
+        self._blocks: dict[int, Checkout | None] = {}
 
-    def builds(self, tweak: Tweak) -> bool:
-        key = tuple(sorted(tweak.items()))
-        if key not in self._seen:
-            try:
-                tweaked(self._checkout, self._script, tweak, self._hold)
-                self._seen[key] = True
-            except CannotRewrite:
-                self._seen[key] = False
-        return self._seen[key]
+    def blocks(self, start: int, count: int) -> bool:
+        """One more or one fewer block than was tried before, or than the script has."""
+        step = 1 if count > start else -1
+        before = self._checkout if count - step == start else self._blocks[count - step]
+        assert before is not None
+        try:
+            self._blocks[count] = tweaked(before, self._script, {"blocks": count}, self._hold)
+        except CannotRewrite:
+            self._blocks[count] = None
+        return self._blocks[count] is not None
+
+    def values(self, wanted: Mapping[str, Value], blocks: int | None = None) -> bool:
+        """All of these values at once, beside a number of blocks that was tried before."""
+        checkout = (self._blocks.get(blocks) if blocks is not None else None) or self._checkout
+        change = Change(checkout, self._script, self._hold)
+        edits = []
+        for each in knobs.found(change.analysis):
+            if each.name in wanted and isinstance(each.target, Written):
+                site = each.target.site
+                old = change.analysis.sources(site.path).at(site)
+                edits.append(Edit(site, spelled(old, wanted[each.name])))
+        try:
+            return not change.look(change.written(edits)).errors
+        except CannotRewrite:
+            return False
 
 
 def _merging(trial: _Trial, knob: Knob) -> Knob:
     """Filters whose maps are added to others' cannot change alone."""
     if knob.held or not knob.name.endswith(".filters") or not isinstance(knob.value, int):
         return knob
-    if trial.builds({knob.name: knob.value + 8}):
+    if trial.values({knob.name: knob.value + 8}):
         return knob
     return knob.hold("its feature maps are merged with another layer's")
 
@@ -66,10 +83,10 @@ def _bounded_blocks(
         return found, None
     value = int(knob.value)
     high = value
-    while known and high < knob.space.high and trial.builds({"blocks": high + 1}):
+    while known and high < knob.space.high and trial.blocks(value, high + 1):
         high += 1
     low = value
-    while removable(analysis) and low > 1 and trial.builds({"blocks": low - 1}):
+    while (low < value or removable(analysis)) and low > 1 and trial.blocks(value, low - 1):
         low -= 1
     if low == high:
         bounded_knob = knob.hold(_UNBUILDABLE)
@@ -89,12 +106,9 @@ def _bounded_kernels(
     }
     if not kernels:
         return found
-    base: dict[str, Value] = {}
-    if most is not None and most != len(analysis.blocks):
-        base["blocks"] = most
     if known:
         for cap in (7, 5, 3):
-            if trial.builds({**base, **_at_least(kernels, cap)}):
+            if trial.values(_at_least(kernels, cap), most):
                 return _capped(found, kernels, dict.fromkeys(kernels, cap))
     caps = {name: int(each.value) for name, each in kernels.items()}
     if not known:

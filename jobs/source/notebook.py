@@ -14,7 +14,7 @@ _ASSIGNED = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!].*)$")
 _TIMING = ("%%time", "%%capture", "%%timeit", "%%prun")
 
 
-class BrokenNotebook(ValueError):
+class BrokenNotebookError(ValueError):
     """The file is not the JSON of a notebook; the message says where it stops."""
 
 
@@ -77,7 +77,7 @@ def _elements(raw: str, position: int) -> list[tuple[int, int, object]]:
 def code_cells(raw: str) -> list[CodeCell]:
     """The code cells in order (nbformat 4; in nbformat 3 those of the first worksheet).
 
-    Raises BrokenNotebook.
+    Raises BrokenNotebookError.
     """
     try:
         top = {key: (start, end) for key, start, end in _members(raw, _skip(raw, 0))}
@@ -92,7 +92,7 @@ def code_cells(raw: str) -> list[CodeCell]:
                 if key in ("source", "input"):
                     cells.append(_cell(raw, index, first, last))
     except (ValueError, IndexError, KeyError, RecursionError) as error:
-        raise BrokenNotebook(f"it is not the JSON of a notebook ({error})") from error
+        raise BrokenNotebookError(f"it is not the JSON of a notebook ({error})") from error
     return cells
 
 

@@ -18,7 +18,7 @@ _NOTES = re.compile(r"  # retune: ([\w.]+ was [^;]+(?:; [\w.]+ was [^;]+)*)$")
 ABSENT = "absent"
 
 
-class CannotNote(Exception):
+class NoRoomError(Exception):
     """There is no room for a comment on the line; the message is a clause."""
 
 
@@ -43,7 +43,7 @@ def notes_at(source: Source, offset: int) -> dict[str, str]:
     if not found:
         return {}
     pairs = (entry.split(" was ", 1) for entry in found[1].split("; "))
-    return {name: text for name, text in pairs}
+    return {entry[0]: entry[1] for entry in pairs}
 
 
 class Draft:
@@ -63,7 +63,7 @@ class Draft:
     def note(self, offset: int, name: str, original: str | None) -> None:
         """Write down what was replaced on the line of ``offset``; None forgets it.
 
-        Raises CannotNote where the line cannot take a comment.
+        Raises NoRoomError where the line cannot take a comment.
         """
         end = self.source.line_end(offset)
         known = self._notes.setdefault(end, notes_at(self.source, offset))
@@ -71,9 +71,9 @@ class Draft:
             known.pop(name, None)
             return
         if "\n" in original or "\r" in original or ";" in original or " was " in original:
-            raise CannotNote("what it replaces is too long for a note")
+            raise NoRoomError("what it replaces is too long for a note")
         if not self._takes_comment(end):
-            raise CannotNote("its line cannot take a comment")
+            raise NoRoomError("its line cannot take a comment")
         known.setdefault(name, original)
 
     def _takes_comment(self, end: int) -> bool:

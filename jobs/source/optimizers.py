@@ -3,10 +3,10 @@
 from jobs.source import imports, notes
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.files import Edit, Site, Source
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
-from jobs.source.spelling import spelled
 from jobs.source.evaluate.values import Const, Layer, Optimizer
+from jobs.source.files import Edit, Site, Source
+from jobs.source.spelling import spelled
 
 _NOTE = "optimizer"
 

@@ -26,7 +26,7 @@ def choices(value: Value, options: tuple[Value, ...]) -> Choices:
         return Choices(options)
     known = (*options, value)
     numbers = all(isinstance(each, int | float) for each in known)
-    return Choices(tuple(sorted(known)) if numbers else known)  # type: ignore[type-var]
+    return Choices(tuple(sorted(known)) if numbers else known)
 
 
 def rate(value: float) -> Range:

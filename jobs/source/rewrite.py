@@ -6,7 +6,7 @@ from pathlib import Path
 from jobs.source import augmentation, imports, knobs, notes, structure
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.files import Checkout, Edit, Site, Unreadable
+from jobs.source.files import Checkout, Edit, Site, UnreadableError
 from jobs.source.hyperparameters import Knob, Missing, Written
 from jobs.source.optimizers import rename_object, rewrite_optimizer
 from jobs.source.script import Tweak, Value
@@ -22,7 +22,7 @@ def rewrite(
     script: str,
     tweak: Tweak,
     hold: Collection[str] = (),
-    allow: Collection[str] = (),
+    allow: Collection[str] = (),  # noqa: ARG001 - the input shape is not offered yet
 ) -> dict[str, bytes]:
     """The files that the tweak changes: path relative to the root -> new content.
 
@@ -50,7 +50,7 @@ def _values(checkout: Checkout, script: str, hold: Collection[str]) -> dict[str,
 def _start(checkout: Checkout, script: str, hold: Collection[str]) -> Change:
     try:
         return Change(checkout, script, hold)
-    except Unreadable as error:
+    except UnreadableError as error:
         raise CannotRewrite(f"{script} {error.reason}.") from error
 
 
@@ -144,7 +144,7 @@ def _valid(knob: Knob, value: Value) -> None:
     """Raises CannotRewrite where a value is none that Keras could build or train with."""
     name = knob.name
     wrong = f"{name} cannot be {value!r}"
-    if isinstance(knob.value, str) or isinstance(knob.value, bool):
+    if isinstance(knob.value, str | bool):
         if type(value) is not type(knob.value):
             raise CannotRewrite(f"{wrong}: it takes a {type(knob.value).__name__}.")
         if name == "optimizer.name" and value not in _names():
@@ -191,7 +191,7 @@ def _replace(change: Change, knob: Knob, site: Site, value: Value) -> None:
     known = notes.notes_at(source, site.end).get(knob.name)
     draft = notes.Draft(source)
     if known is not None:
-        _put_back(change, draft, knob, site, known)
+        _put_back(draft, knob, site, known)
         found = change.look(draft.raw())
         if _reads(found, knob.name, value):
             change.take(found)
@@ -207,7 +207,7 @@ def _replace(change: Change, knob: Knob, site: Site, value: Value) -> None:
     if known is None and not comes_back(old, knob.value, value):
         try:
             draft.note(site.end, knob.name, old)
-        except notes.CannotNote as error:
+        except notes.NoRoomError as error:
             raise CannotRewrite(f"{knob.name} cannot be changed: {error}.") from error
     found = change.look(draft.raw())
     if not _reads(found, knob.name, value):
@@ -216,7 +216,7 @@ def _replace(change: Change, knob: Knob, site: Site, value: Value) -> None:
     change.take(found)
 
 
-def _put_back(change: Change, draft: notes.Draft, knob: Knob, site: Site, known: str) -> None:
+def _put_back(draft: notes.Draft, knob: Knob, site: Site, known: str) -> None:
     """What a tweak replaced stands again: an expression, or no keyword at all."""
     draft.note(site.end, knob.name, None)
     if known != notes.ABSENT:
@@ -258,7 +258,7 @@ def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> N
     draft.insert(position, f"{comma}{target.keyword}={value!r}")
     try:
         draft.note(position, knob.name, notes.ABSENT)
-    except notes.CannotNote as error:
+    except notes.NoRoomError as error:
         raise CannotRewrite(f"{knob.name} cannot be added: {error}.") from error
     change.put(draft.raw())
 

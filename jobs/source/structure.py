@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from jobs.source import imports, notes, ranges
 from jobs.source.analysis import Analysis, Block, kind_of
 from jobs.source.change import CannotRewrite, Change
+from jobs.source.evaluate.shapes import CONVOLUTIONS, POOLS
+from jobs.source.evaluate.values import Applied, Layer, pair, whole
 from jobs.source.files import Edit, Source
 from jobs.source.hyperparameters import Knob, dropouts
 from jobs.source.script import Choices, Range, Value
-from jobs.source.evaluate.shapes import CONVOLUTIONS, POOLS
 from jobs.source.spelling import spelled
 from jobs.source.units import Unit, innermost, lines_off, outermost
-from jobs.source.evaluate.values import Applied, Layer, pair, whole
 
 MOST_BLOCKS = 8
 MOST_FILTERS = 512
@@ -129,10 +129,10 @@ def _as_wanted(analysis: Analysis, wanted: Mapping[str, Value]) -> bool:
             f"conv{index}.filters": whole(layer.params.get("filters")),
             f"conv{index}.kernel_size": size[0] if size else None,
         }
-        if any(name in wanted and wanted[name] != value for name, value in found.items()):
-            # Layers before the last block may still be changed; only the new one has to fit.
-            if applied in analysis.blocks[-1].layers:
-                return False
+        differs = any(name in wanted and wanted[name] != value for name, value in found.items())
+        # Layers before the last block may still be changed; only the new one has to fit.
+        if differs and applied in analysis.blocks[-1].layers:
+            return False
     return True
 
 
@@ -158,23 +158,17 @@ def _new_block(
     if filters is None:
         filters = max(before, min(2 * before, MOST_FILTERS))
     anchor = _end_of_features(analysis, units)
-    if _is_direct(analysis, block, units):
+    if _is_direct(block, units):
         texts = _layer_texts(analysis, block, last, filters, kernel)
         given = [anchor.target] * len(texts)
         return [anchor.line(text, name) for text, name in zip(texts, given, strict=True)], []
-    return _repeated_call(analysis, units, last.layer, filters, kernel), []
+    return _repeated_call(units, last.layer, filters, kernel), []
 
 
-def _is_direct(analysis: Analysis, block: Block, units: list[Unit]) -> bool:
+def _is_direct(block: Block, units: list[Unit]) -> bool:
     """Whether each line of the block makes its layer itself, rather than by a helper."""
-    sites = {unit.site for unit in units}
     return len(units) == len(block.layers) and all(
-        isinstance(each.layer, Layer)
-        and each.layer.call.path == each.frames[-1].site.path
-        and any(
-            site.start <= each.layer.call.start and each.layer.call.end <= site.end
-            for site in sites
-        )
+        isinstance(each.layer, Layer) and any(unit.holds(each.layer.call) for unit in units)
         for each in block.layers
     )
 
@@ -251,7 +245,7 @@ def _equals(source: Source, keyword: ast.keyword) -> str:
 
 
 def _repeated_call(
-    analysis: Analysis, units: list[Unit], layer: Layer, filters: Value, kernel: Value | None
+    units: list[Unit], layer: Layer, filters: Value, kernel: Value | None
 ) -> list[str]:
     """The last block's lines once more, where a helper of the script makes the layers."""
     lines = []
@@ -268,10 +262,7 @@ def _repeated_call(
             item = layer.params.get(name)
             if value is None or item is None:
                 continue
-            inside = [
-                s for s in item.trail
-                if s.path == unit.site.path and unit.site.start <= s.start and s.end <= unit.site.end
-            ]  # fmt: skip
+            inside = [site for site in item.trail if unit.holds(site)]
             if inside:
                 sites.append((inside[0], value))
                 done.add(name)
@@ -319,9 +310,7 @@ def _behind(analysis: Analysis, applied: Applied) -> Unit | None:
         return None
     if unit.form == "add" and not unit.owner:
         return None
-    site = layer.call
-    inside = site.path == unit.site.path and unit.site.start <= site.start <= unit.site.end
-    return unit if inside and applied is not analysis.output else None
+    return unit if unit.holds(layer.call) and applied is not analysis.output else None
 
 
 def set_batch_norm(change: Change, wanted: bool) -> None:
@@ -419,9 +408,7 @@ def _before_output(analysis: Analysis) -> Unit | None:
         return None
     if unit.form == "assign" and not unit.given:
         return None
-    call = output.layer.call
-    inside = call.path == unit.site.path and unit.site.start <= call.start <= unit.site.end
-    return unit if inside else None
+    return unit if unit.holds(output.layer.call) else None
 
 
 def add_dropout(change: Change, rate: float) -> None:

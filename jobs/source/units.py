@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from jobs.source.evaluate.values import Applied, Frame
 from jobs.source.files import Edit, Site, Source
 from jobs.source.notes import ADDED, is_added, off
-from jobs.source.evaluate.values import Applied, Frame
 
 _AFTER_STATEMENT = re.compile(r"[ \t]*(#[^\r\n]*)?$")
 _AFTER_ELEMENT = re.compile(r"[ \t]*,[ \t]*(#[^\r\n]*)?$")
@@ -54,6 +54,11 @@ class Unit:
 
     def after(self, lines: list[str]) -> Edit:
         return after(self.source, self.site.end, lines)
+
+    def holds(self, site: Site) -> bool:
+        """Whether a span lies within the unit."""
+        same = site.path == self.site.path
+        return same and self.site.start <= site.start and site.end <= self.site.end
 
     @property
     def added(self) -> bool:

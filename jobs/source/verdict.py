@@ -7,6 +7,8 @@ from typing import Literal
 
 from jobs.source import knobs
 from jobs.source.analysis import Analysis, kind_of
+from jobs.source.evaluate.shapes import CONVOLUTIONS
+from jobs.source.evaluate.values import Data, Layer, plain
 from jobs.source.files import Site
 from jobs.source.hyperparameters import Knob
 from jobs.source.script import (
@@ -20,12 +22,11 @@ from jobs.source.script import (
 from jobs.source.script import (
     Layer as LayerReading,
 )
-from jobs.source.evaluate.shapes import CONVOLUTIONS
-from jobs.source.evaluate.values import Data, Layer, plain
 
 Use = Literal["train", "validation", "test", "all", "archive"]
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"}
 _TEXT = {"Embedding", "TextVectorization", "Conv1D"}
+_ENLARGING = {"UpSampling2D", "Conv2DTranspose"}
 _WORDS: tuple[tuple[Use, tuple[str, ...]], ...] = (
     ("validation", ("valid", "val", "dev")),
     ("test", ("test",)),
@@ -108,11 +109,11 @@ def _by_layers(analysis: Analysis, kinds: set[str]) -> tuple[Kind, list[str]]:
     if kinds & CONVOLUTIONS:
         last = [each for each in analysis.chain if kind_of(each) not in ("Activation", "Softmax")]
         shape = last[-1].shape if last else None
-        is_image = (shape is not None and len(shape) == 3) or kind_of(last[-1]) in (
-            "UpSampling2D", "Conv2DTranspose",
-        )  # fmt: skip
-        if is_image and kind_of(last[-1]) not in ("GlobalAveragePooling2D",):
-            return "other", ["Its output is an image, not a class: there is no accuracy to tune."]
+        if (shape is not None and len(shape) == 3) or kinds & _ENLARGING:
+            return "other", [
+                "It makes images (an autoencoder, a GAN, a segmentation), so there is no accuracy "
+                "of classes to tune."
+            ]
         if not convolutions:
             return "recurrent", ["It applies convolutions to each step of a sequence."]
         count = len(convolutions)
@@ -124,6 +125,8 @@ def _by_layers(analysis: Analysis, kinds: set[str]) -> tuple[Kind, list[str]]:
     if kinds & _TEXT:
         names = ", ".join(sorted(kinds & _TEXT))
         return "text", [f"It works on sequences ({names}), not on images."]
+    if kinds & {"Conv3D", "MaxPooling3D"}:
+        return "other", ["It works on volumes by 3-D convolutions, not on images."]
     if "Dense" in kinds:
         return "mlp", ["It has dense layers only and no convolution."]
     return "other", ["No layer of its model could be made out."]
@@ -230,14 +233,14 @@ def _folders(analysis: Analysis) -> list[DataFolder]:
             continue
         given = roles.get(path, set())
         if folder.archive or path.endswith(_ARCHIVES):
-            use: Use = "archive"
+            role: Use = "archive"
         elif len(given) == 1 and folder.subset is None:
-            use = next(iter(given))
+            role = next(iter(given))
         elif len(given) > 1 or folder.subset is not None:
-            use = "all"
+            role = "all"
         else:
-            use = _by_name(path)
-        result[path] = DataFolder(path, use, _place(analysis, folder.path.trail))
+            role = _by_name(path)
+        result[path] = DataFolder(path, role, _place(analysis, folder.path.trail))
     return _joined(list(result.values()))
 
 

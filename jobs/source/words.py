@@ -23,7 +23,7 @@ def describe(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
     A name that is in ``after`` alone is new; one that is in ``before`` alone went with its block.
     """
     changed = {name: value for name, value in after.items() if before.get(name) != value}
-    phrases = [*_blocks(before, after, changed)]
+    phrases = [*_blocks(before, changed)]
     if "batch_norm" in changed:
         phrases.append(f"{'with' if changed.pop('batch_norm') else 'without'} batch normalisation")
     if "augmentation" in changed:
@@ -34,9 +34,7 @@ def describe(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
     return ", ".join(phrases) or "no change"
 
 
-def _blocks(
-    before: Mapping[str, Value], after: Mapping[str, Value], changed: dict[str, Value]
-) -> list[str]:
+def _blocks(before: Mapping[str, Value], changed: dict[str, Value]) -> list[str]:
     """New blocks with what is known of them, or the blocks that are gone."""
     if "blocks" not in changed:
         return []

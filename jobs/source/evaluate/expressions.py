@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.source.evaluate import library
-from jobs.source.files import Site, Source
 from jobs.source.evaluate.names import starred
 from jobs.source.evaluate.scopes import Scope
 from jobs.source.evaluate.trace import Trace
@@ -28,6 +27,7 @@ from jobs.source.evaluate.values import (
     Table,
     Unknown,
 )
+from jobs.source.files import Site, Source
 
 LARGEST = 10**12
 LONGEST = 10_000
@@ -87,6 +87,16 @@ class Expressions:
 
     @abstractmethod
     def assign(self, target: ast.expr, value: Item) -> None: ...
+
+    def offer(self, values: list[Item]) -> None:
+        """A library was handed functions of the script: it may call them."""
+        for each in values:
+            if (
+                isinstance(each, Function)
+                and id(each.node) not in self.trace.called
+                and not isinstance(each.node, ast.Lambda)
+            ):
+                self.call_function(each, [], {})
 
     @property
     def here(self) -> Frames:
@@ -149,7 +159,7 @@ class Expressions:
                 return Unknown()
         if isinstance(owner, Table) and len(owner.items) and not isinstance(key, Const):
             return Unknown()
-        return library.subscript(self, owner, key)
+        return library.subscript(owner, key)
 
     def _slice(self, owner: Item, part: ast.Slice) -> Item:
         bounds = [
@@ -163,7 +173,7 @@ class Expressions:
             return Unknown()
         if isinstance(owner, Const) and isinstance(owner.value, str):
             return Unknown()
-        return library.subscript(self, owner, None)
+        return library.subscript(owner, None)
 
     def _call(self, node: ast.Call) -> Item:
         callee = self.value(node.func)
@@ -208,9 +218,14 @@ class Expressions:
                 return Const(value=result, trail=(site,), deps=deps)
         if isinstance(left, Seq) and isinstance(right, Seq) and isinstance(op, ast.Add):
             return Seq(items=[*left.items, *right.items], trail=(site,), deps=deps)
-        if isinstance(left, Seq) and isinstance(right, Const) and isinstance(op, ast.Mult):
-            if isinstance(right.value, int) and len(left.items) * right.value <= LONGEST:
-                return Seq(items=left.items * right.value, trail=(site,), deps=deps)
+        if (
+            isinstance(left, Seq)
+            and isinstance(right, Const)
+            and isinstance(op, ast.Mult)
+            and isinstance(right.value, int)
+            and len(left.items) * right.value <= LONGEST
+        ):
+            return Seq(items=left.items * right.value, trail=(site,), deps=deps)
         return library.operation(self, left, right, op) or Unknown(deps=deps)
 
     def _unary(self, node: ast.UnaryOp) -> Item:

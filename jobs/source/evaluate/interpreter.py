@@ -8,12 +8,12 @@ script is ever executed. The idea is that of abstract interpretation (Cousot & C
 import ast
 import posixpath
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
+from typing import Any
 
-from jobs.source.evaluate import library
+from jobs.source.evaluate import layers, library
 from jobs.source.evaluate.expressions import Expressions
-from jobs.source.files import Checkout, Source, Unreadable
 from jobs.source.evaluate.names import canonical
 from jobs.source.evaluate.scopes import Scope
 from jobs.source.evaluate.trace import Trace
@@ -32,22 +32,23 @@ from jobs.source.evaluate.values import (
     Table,
     Unknown,
 )
+from jobs.source.files import Checkout, Source, UnreadableError
 
 MOST_STEPS = 150_000
 DEEPEST = 60
 LONGEST_LOOP = 40
 
 
-class Exhausted(Exception):
+class ExhaustedError(Exception):
     """The script takes more steps than anything a person writes for one model."""
 
 
-class Returned(Exception):
+class Returned(Exception):  # noqa: N818 - control flow, no error
     def __init__(self, value: Item) -> None:
         self.value = value
 
 
-class _Left(Exception):
+class _Left(Exception):  # noqa: N818 - control flow, no error
     """break or continue."""
 
 
@@ -71,7 +72,7 @@ class Interpreter(Expressions):
     # --- modules
 
     def run(self, path: str, main: bool = True) -> Module:
-        """Follow a file from its first line. Raises Unreadable for the file itself."""
+        """Follow a file from its first line. Raises UnreadableError for the file itself."""
         source = self.checkout.source(path)
         tree = source.tree
         if not self.modules:
@@ -82,11 +83,8 @@ class Interpreter(Expressions):
         scope.names["__name__"] = Const(value="__main__" if main else PurePosixPath(path).stem)
         folder = PurePosixPath(next(iter(self.modules))).parent.as_posix()
         scope.names["__file__"] = Const(value=posixpath.relpath(path, folder))
-        with self.within(source, scope):
-            try:
-                self.block(tree.body)
-            except (Returned, _Left):
-                pass
+        with self.within(source, scope), suppress(Returned, _Left):
+            self.block(tree.body)
         return module
 
     @contextmanager
@@ -101,7 +99,7 @@ class Interpreter(Expressions):
     def step(self) -> None:
         self._steps += 1
         if self._steps > MOST_STEPS:
-            raise Exhausted
+            raise ExhaustedError
 
     # --- statements
 
@@ -176,7 +174,7 @@ class Interpreter(Expressions):
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
         iterable = self.value(node.iter)
         items = self.elements(iterable)
-        self.trace.loop(node, self.source, iterable, items)
+        self.trace.loop(node, self.source, items)
         if items is None or len(items) > LONGEST_LOOP:
             items = [Unknown()]
         try:
@@ -197,8 +195,6 @@ class Interpreter(Expressions):
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:
             value = self.value(item.context_expr)
-            if isinstance(value, Ref) and value.last == "GradientTape":
-                self.trace.tape = True
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, value)
         self.block(node.body)
@@ -321,7 +317,7 @@ class Interpreter(Expressions):
             frames, self.frames = self.frames, []
             try:
                 self.run(path, main=False)
-            except Unreadable:
+            except UnreadableError:
                 return None
             finally:
                 self._depth -= 1
@@ -342,9 +338,6 @@ class Interpreter(Expressions):
     def _continue(self, _: ast.stmt) -> None:
         raise _Continued
 
-    def _delete(self, node: ast.Delete) -> None:
-        return
-
     def _match(self, node: ast.Match) -> None:
         self.value(node.subject)
         for case in node.cases:
@@ -357,17 +350,21 @@ class Interpreter(Expressions):
             self.scope.set(target.id, value)
         elif isinstance(target, ast.Attribute):
             owner = self.value(target.value)
-            if isinstance(owner, Instance | Module) or isinstance(owner, Class):
+            if isinstance(owner, Instance | Module | Class):
                 owner.members[target.attr] = value
             else:
-                library.set_attribute(self, owner, target.attr, value)
+                library.set_attribute(owner, target.attr, value)
         elif isinstance(target, ast.Subscript):
             owner, key = self.value(target.value), self.value(target.slice)
             if isinstance(owner, Table) and isinstance(key, Const):
                 owner.items[_hashable(key.value)] = value
-            elif isinstance(owner, Seq) and isinstance(key, Const) and isinstance(key.value, int):
-                if -len(owner.items) <= key.value < len(owner.items):
-                    owner.items[key.value] = value
+            elif (
+                isinstance(owner, Seq)
+                and isinstance(key, Const)
+                and isinstance(key.value, int)
+                and -len(owner.items) <= key.value < len(owner.items)
+            ):
+                owner.items[key.value] = value
         elif isinstance(target, ast.Starred):
             self.assign(target.value, value)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -460,11 +457,11 @@ class Interpreter(Expressions):
             instance.members["__layer__"] = Const(value=True)
         initialise = of.find("__init__")
         if isinstance(initialise, Function):
-            self.call_function(self.bind(initialise, model or instance), args, kwargs)
+            self.call_function(_bound(initialise, model or instance), args, kwargs)
         elif model is not None and model.style == "sequential" and args:
-            library.extend_model(self, model, args[0])
+            layers.extend(self, model, args[0])
         elif model is not None and not isinstance(of.find("call"), Function):
-            library.initialise_model(self, model, args, kwargs, node)
+            library.initialise(self, model, args, kwargs, node)
         return model or instance
 
     def _fill(
@@ -480,6 +477,7 @@ class Interpreter(Expressions):
             instance.members[name] = value
 
     def bind(self, function: Function, owner: Item) -> Item:
+        """The function as an attribute of ``owner`` gives it."""
         if "staticmethod" in function.decorators:
             return function
         if "property" in function.decorators:
@@ -499,7 +497,7 @@ def _bound(function: Function, owner: Item) -> Function:
     )
 
 
-_Handler = Callable[[Interpreter, ast.stmt], None]
+_Handler = Callable[[Interpreter, Any], None]
 _STATEMENTS: dict[type[ast.stmt], _Handler] = {
     ast.Expr: Interpreter._expr,
     ast.Assign: Interpreter._assign,
@@ -523,7 +521,7 @@ _STATEMENTS: dict[type[ast.stmt], _Handler] = {
     ast.Break: Interpreter._break,
     ast.Continue: Interpreter._continue,
     ast.Match: Interpreter._match,
-}  # type: ignore[assignment, dict-item]
+}
 
 
 def find_module(checkout: Checkout, importer: str, name: str, level: int) -> str | None:

@@ -54,6 +54,8 @@ def make_layer(
         if name == "lr":
             today = name
         params[today] = value
+    if run.trace.channels_first and kind.endswith("2D") and "data_format" not in params:
+        params["data_format"] = Const(value="channels_first")
     if "nb_row" in params and "nb_col" in params:
         params["kernel_size"] = _kernel(params.pop("nb_row"), params.pop("nb_col"))
     site = run.source.site(node)
@@ -126,7 +128,7 @@ def _apply_layer(layer: Layer, inputs: list[Tensor], frames: Frames) -> Tensor:
     )
     try:
         applied.shape = shapes.output_shape(layer, given)
-    except shapes.Misfit as misfit:
+    except shapes.MisfitError as misfit:
         applied.error = str(misfit)
     return Tensor(applied=applied, shape=applied.shape)
 
@@ -180,19 +182,19 @@ def new_sequential(
 ) -> Model:
     model = Model(style="sequential", frames=run.here, call=run.source.site(node))
     run.trace.models.append(model)
-    layers = kwargs.get("layers", args[0] if args else None)
-    if layers is not None:
-        extend(run, model, layers)
+    given = kwargs.get("layers", args[0] if args else None)
+    if given is not None:
+        extend(run, model, given)
     return model
 
 
-def extend(run: "Expressions", model: Model, layers: Item) -> None:
+def extend(run: "Expressions", model: Model, given: Item) -> None:
     """Add the layers of a list to a Sequential."""
-    for each in run.elements(layers) or []:
-        add(run, model, each, each.frames if isinstance(each, Layer) else run.here)
+    for each in run.elements(given) or []:
+        add(model, each, each.frames if isinstance(each, Layer) else run.here)
 
 
-def add(run: "Expressions", model: Model, layer: Item, frames: Frames) -> None:
+def add(model: Model, layer: Item, frames: Frames) -> None:
     """Add one layer (an Input tensor, a model) to a Sequential."""
     if isinstance(layer, Tensor) and layer.applied and isinstance(layer.applied.layer, Layer):
         if not layer.applied.inputs:
@@ -201,9 +203,7 @@ def add(run: "Expressions", model: Model, layer: Item, frames: Frames) -> None:
         model.steps.append(Step(layer, frames))
 
 
-def application(
-    run: "Expressions", name: str, args: list[Item], kwargs: dict[str, Item], node: ast.Call
-) -> Model:
+def application(run: "Expressions", name: str, args: list[Item], kwargs: dict[str, Item]) -> Model:
     """A network of keras.applications."""
     top = kwargs.get("include_top", args[0] if args else None)
     with_top = not (isinstance(top, Const) and not top.value)

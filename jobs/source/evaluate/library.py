@@ -15,6 +15,7 @@ from jobs.source.evaluate.names import (
 )
 from jobs.source.evaluate.trace import Use
 from jobs.source.evaluate.values import (
+    Applied,
     Const,
     Data,
     Fit,
@@ -80,16 +81,8 @@ def call(
         return _method(run, callee, args, kwargs, node)
     if isinstance(callee, Ref):
         return _reference(run, callee, args, kwargs, node)
-    _offer(run, [*args, *kwargs.values()])
+    run.offer([*args, *kwargs.values()])
     return Unknown()
-
-
-def _offer(run: "Expressions", values: list[Item]) -> None:
-    """A library was handed functions of the script: it may call them."""
-    for each in values:
-        if isinstance(each, Function) and id(each.node) not in run.trace.called:
-            if not isinstance(each.node, ast.Lambda):
-                run.call_function(each, [], {})
 
 
 def _reference(
@@ -99,6 +92,8 @@ def _reference(
     run.trace.libraries.add(name.partition(".")[0])
     if name.startswith("builtins."):
         return plain_python.builtin(run, last, args, kwargs, node)
+    if last == "GradientTape":
+        run.trace.tape = True
     if name == "functools.partial" and args:
         return Partial(args[0], args[1:], kwargs)
     if callee.is_keras:
@@ -113,10 +108,10 @@ def _reference(
         return known
     given = [each for arg in args for each in layers.tensors(arg)]
     if given and (callee.is_keras or name.startswith("tensorflow.")):
-        return _operation(run, name, last, given, args, kwargs, node)
+        return _operation(run, last, given, args, kwargs, node)
     if "KerasClassifier" in last or "KerasRegressor" in last:
         return _wrapped(run, args, kwargs, node)
-    _offer(run, [*args, *kwargs.values()])
+    run.offer([*args, *kwargs.values()])
     return Unknown()
 
 
@@ -138,18 +133,24 @@ def _keras(
     if last in ("Model", "Functional"):
         return layers.new_model(run, args, kwargs, node)
     if last in APPLICATIONS:
-        return layers.application(run, last, args, kwargs, node)
+        return layers.application(run, last, args, kwargs)
     if last in ("load_model", "model_from_json", "model_from_yaml", "from_config"):
         run.trace.loaded = True
         model = Model(style="loaded", frames=run.here)
         run.trace.models.append(model)
         return model
-    if last.lower() in OPTIMIZERS and last != last.lower():
+    if last.lower() in OPTIMIZERS and (last != last.lower() or ".optimizers." in name):
         return _optimizer(run, OPTIMIZERS[last.lower()], args, kwargs, node)
     if last in SCHEDULES:
         return _schedule(run, last, args, kwargs, node)
-    if last == "image_data_format" or last == "image_dim_ordering":
-        return Const(value="channels_last" if last == "image_data_format" else "tf")
+    if last == "image_data_format":
+        return Const(value="channels_first" if run.trace.channels_first else "channels_last")
+    if last == "image_dim_ordering":
+        return Const(value="th" if run.trace.channels_first else "tf")
+    if last in ("set_image_data_format", "set_image_dim_ordering") and args:
+        wanted = args[0].value if isinstance(args[0], Const) else None
+        run.trace.channels_first = wanted in ("channels_first", "th")
+        return Const(value=None)
     if last == "LearningRateScheduler":
         return Unknown()
     return None
@@ -186,7 +187,6 @@ def _schedule(
 
 def _operation(
     run: "Expressions",
-    name: str,
     last: str,
     given: list[Tensor],
     args: list[Item],
@@ -258,7 +258,7 @@ def _model_method(
     node: ast.Call,
 ) -> Item:
     if name == "add" and (args or kwargs):
-        layers.add(run, model, args[0] if args else next(iter(kwargs.values())), run.here)
+        layers.add(model, args[0] if args else next(iter(kwargs.values())), run.here)
         return Const(value=None)
     if name == "pop" and model.steps:
         model.steps.pop()
@@ -348,13 +348,6 @@ def initialise(
     return Const(value=None)
 
 
-def extend_model(run: "Expressions", model: Model, given: Item) -> None:
-    layers.extend(run, model, given)
-
-
-initialise_model = initialise
-
-
 # --- attributes, indices, operators
 
 
@@ -420,12 +413,12 @@ def _model_attribute(run: "Expressions", model: Model, name: str) -> Item:
 class _LayerOf(Item):
     """A layer as ``model.layers`` gives it: it knows its output."""
 
-    def __init__(self, applied: "layers.Applied") -> None:
+    def __init__(self, applied: Applied) -> None:
         super().__init__()
         self.applied = applied
 
 
-def set_attribute(run: "Expressions", owner: Item, name: str, value: Item) -> None:
+def set_attribute(owner: Item, name: str, value: Item) -> None:
     """Assignment to an attribute of an object of a library."""
     if isinstance(owner, Model):
         if owner.instance is None:
@@ -433,7 +426,7 @@ def set_attribute(run: "Expressions", owner: Item, name: str, value: Item) -> No
         owner.instance.members[name] = value
 
 
-def subscript(run: "Expressions", owner: Item, key: Item | None) -> Item:
+def subscript(owner: Item, key: Item | None) -> Item:
     if isinstance(owner, Data):
         return loading.subscript(owner, key)
     if isinstance(owner, Tensor):

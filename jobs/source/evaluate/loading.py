@@ -238,9 +238,11 @@ def _resized(run: "Expressions", name: str, args: list[Item], kwargs: dict[str, 
 def _array(last: str, args: list[Item], kwargs: dict[str, Item]) -> Item:
     source = next((each for each in args if isinstance(each, Data)), None)
     if source is None:
-        if last in ("array", "asarray") and args and isinstance(args[0], Seq):
-            if args[0].items and all(isinstance(each, Const) for each in args[0].items):
-                return args[0]
+        listed = args[0] if args and isinstance(args[0], Seq) else None
+        if listed is not None and listed.items and last in ("array", "asarray"):
+            constants = all(isinstance(each, Const) for each in listed.items)
+            if constants:
+                return listed
         shape = shape_of(args[0]) if args and isinstance(args[0], Seq) else None
         if last in ("rand", "randn") and len(args) > 1:
             shape = tuple(whole(each) for each in args)
@@ -294,9 +296,10 @@ def method(
     if name in ("next", "as_numpy_iterator", "numpy", "class_names", "sum", "max", "min"):
         return Unknown()
     if name == "resize":
-        size = pair(args[0]) if args else None
-        data = _copy(of, size=(size[1], size[0]) if size else None, interpolation="bicubic")
-        if size:
+        width_height = pair(args[0]) if args else None
+        turned = (width_height[1], width_height[0]) if width_height else None
+        data = _copy(of, size=turned, interpolation="bicubic")
+        if turned:
             run.trace.loads.append(data)
         return data
     if name == "convert" and args:

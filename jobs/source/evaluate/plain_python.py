@@ -41,6 +41,18 @@ _CONSTANTS: dict[str, Any] = {
 }
 
 
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "round": round,
+    "abs": abs,
+    "len": len,
+}
+_REDUCTIONS: dict[str, Callable[[list[Any]], Any]] = {"max": max, "min": min, "sum": sum}
+
+
 def constant(name: str) -> Const | None:
     """A constant of a library by its full name."""
     return Const(value=_CONSTANTS[name]) if name in _CONSTANTS else None
@@ -56,10 +68,7 @@ def builtin(
     if name in ("int", "float", "str", "bool", "round", "abs", "len", "max", "min", "sum"):
         return _number(run, name, args, node)
     if name not in ("print", "input", "isinstance", "hasattr", "type", "open"):
-        for each in args:
-            if isinstance(each, Function) and id(each.node) not in run.trace.called:
-                if not isinstance(each.node, ast.Lambda):
-                    run.call_function(each, [], {})
+        run.offer(args)
     return Unknown()
 
 
@@ -68,8 +77,7 @@ def _number(run: "Expressions", name: str, args: list[Item], node: ast.Call) -> 
     if len(args) == 1 and isinstance(args[0], Const):
         value = args[0]
         try:
-            result = {"int": int, "float": float, "str": str, "bool": bool, "round": round,
-                      "abs": abs, "len": len}[name](value.value)  # fmt: skip
+            result = _CONVERSIONS[name](value.value)
         except (KeyError, TypeError, ValueError, OverflowError):
             return Unknown()
         if type(result) is type(value.value) and result == value.value:
@@ -81,12 +89,11 @@ def _number(run: "Expressions", name: str, args: list[Item], node: ast.Call) -> 
     if name in ("max", "min", "sum") and items and all(isinstance(i, Const) for i in items):
         numbers = [each.value for each in items if isinstance(each, Const)]
         if all(isinstance(each, int | float) for each in numbers):
-            result = {"max": max, "min": min, "sum": sum}[name](numbers)
-            return Const(value=result, trail=(site,))
+            return Const(value=_REDUCTIONS[name](numbers), trail=(site,))
     return Unknown()
 
 
-def _range(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _range(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     bounds = [whole(each) for each in args]
     frames = run.frames
     if frames and isinstance(frames[-1].node, ast.For) and args:
@@ -111,7 +118,7 @@ def _enumerate(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) ->
     return Seq(items=[Seq(items=[Const(value=i), e]) for i, e in enumerate(items, start)])
 
 
-def _zip(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _zip(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     columns = [run.elements(each) for each in args]
     if any(each is None for each in columns):
         return Unknown()
@@ -119,12 +126,12 @@ def _zip(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
     return Seq(items=[Seq(items=list(row)) for row in rows])
 
 
-def _reversed(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _reversed(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     items = run.elements(args[0])
     return Unknown() if items is None else Seq(items=items[::-1])
 
 
-def _listed(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _listed(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     if not args:
         return Seq(items=[])
     items = run.elements(args[0])
@@ -142,19 +149,19 @@ def _sorted(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> It
     return Seq(items=ordered)
 
 
-def _dict(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _dict(_run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
     base = dict(args[0].items) if args and isinstance(args[0], Table) else {}
     return Table(items={**base, **kwargs})
 
 
-def _map(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _map(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     items = run.elements(args[1]) if len(args) > 1 else None
     if items is None or not isinstance(args[0], Function):
         return Unknown()
     return Seq(items=[run.call_function(args[0], [each], {}) for each in items[:64]])
 
 
-def _getattr(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _getattr(run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     if len(args) > 1 and isinstance(args[1], Const) and isinstance(args[1].value, str):
         return _attribute_of(run, args[0], args[1].value)
     return Unknown()
@@ -170,7 +177,7 @@ def _attribute_of(run: "Expressions", owner: Item, name: str) -> Item:
     return Unknown()
 
 
-def _setattr(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _setattr(_run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     if len(args) == 3 and isinstance(args[1], Const):
         owner = args[0].instance if isinstance(args[0], Model) else args[0]
         if isinstance(owner, Instance):
@@ -178,7 +185,7 @@ def _setattr(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> I
     return Const(value=None)
 
 
-def _vars(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _vars(_run: "Expressions", args: list[Item], _kwargs: dict[str, Item]) -> Item:
     if isinstance(args[0], Instance):
         return Table(items=dict(args[0].members))
     return Unknown()
@@ -192,7 +199,7 @@ class Super(Item):
         self.owner, self.of = owner, of
 
 
-def _super(run: "Expressions", args: list[Item], kwargs: dict[str, Item]) -> Item:
+def _super(run: "Expressions", _args: list[Item], _kwargs: dict[str, Item]) -> Item:
     of, owner = run.scope.get("__class__"), run.scope.get("__self__")
     if isinstance(of, Class) and owner is not None:
         return Super(owner, of)
@@ -333,10 +340,7 @@ def method(
         if name == "get" and args and isinstance(args[0], Const):
             return of.members.get(str(args[0].value), args[1] if len(args) > 1 else Unknown())
         return of
-    for each in (*args, *kwargs.values()):
-        if isinstance(each, Function) and id(each.node) not in run.trace.called:
-            if not isinstance(each.node, ast.Lambda):
-                run.call_function(each, [], {})
+    run.offer([*args, *kwargs.values()])
     return Unknown()
 
 

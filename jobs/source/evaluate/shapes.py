@@ -41,12 +41,12 @@ def _product(values: Sequence[int | None]) -> int | None:
     return total
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """The layer cannot be built on its input; the message is a clause."""
 
 
 def output_shape(layer: Layer, inputs: Sequence[Shape | None]) -> Shape | None:
-    """None where the shape cannot be known. Raises Misfit where the layer cannot be built."""
+    """None where the shape cannot be known. Raises MisfitError where the layer cannot be built."""
     shape = inputs[0] if inputs else None
     kind = layer.kind
     if kind in ("Input", "InputLayer"):
@@ -60,7 +60,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape | None]) -> Shape | None:
     if kind == "Dense":
         units = layer.number("units")
         if units is not None and units < 1:
-            raise Misfit(f"a Dense layer of {units} units")
+            raise MisfitError(f"a Dense layer of {units} units")
         return None if shape is None else (*shape[:-1], units)
     if shape is None:
         return None
@@ -116,7 +116,7 @@ def _on_image(layer: Layer, kind: str, shape: Shape) -> Shape | None:
             multiplier = layer.number("depth_multiplier") or 1
             depth = None if channels is None else channels * multiplier
         elif depth is not None and depth < 1:
-            raise Misfit(f"a convolution of {depth} filters")
+            raise MisfitError(f"a convolution of {depth} filters")
         return made(size, depth)
     if kind == "Conv2DTranspose":
         stride = pair(layer.params.get("strides")) or (1, 1)
@@ -146,7 +146,7 @@ def _windowed(
             return (None, None)
         window = (2, 2)
     if min(window) < 1:
-        raise Misfit(f"a window of {window[0]}×{window[1]}")
+        raise MisfitError(f"a window of {window[0]}×{window[1]}")
     stated = layer.params.get("strides")
     unset = stated is None or (isinstance(stated, Const) and stated.value is None)
     stride = (window if pooling else (1, 1)) if unset else pair(stated)
@@ -161,7 +161,9 @@ def _windowed(
     )
     if any(each is not None and each < 1 for each in result):
         what = "pooling" if pooling else "kernel"
-        raise Misfit(f"a {what} of {window[0]}×{window[1]} on a feature map of {size[0]}×{size[1]}")
+        raise MisfitError(
+            f"a {what} of {window[0]}×{window[1]} on a feature map of {size[0]}×{size[1]}"
+        )
     return (result[0], result[1])
 
 
@@ -200,7 +202,7 @@ def _plus(
         None if width is None else width + added[1],
     )
     if any(each is not None and each < 1 for each in result):
-        raise Misfit(f"a crop on a feature map of {height}×{width}")
+        raise MisfitError(f"a crop on a feature map of {height}×{width}")
     return result
 
 
@@ -214,7 +216,7 @@ def _reshaped(shape: Shape, target: Shape | None) -> Shape | None:
             return tuple(None if each == -1 else each for each in target)
         return tuple(total // known if each == -1 else each for each in target)
     if total is not None and _product(target) != total:
-        raise Misfit(f"a reshape of {total} values to {target}")
+        raise MisfitError(f"a reshape of {total} values to {target}")
     return target
 
 
@@ -223,7 +225,7 @@ def _concatenated(inputs: Sequence[Shape | None], axis: Item | None) -> Shape | 
         return None
     known = [each for each in inputs if each is not None]
     if len({len(each) for each in known}) != 1:
-        raise Misfit("a concatenation of maps of different rank")
+        raise MisfitError("a concatenation of maps of different rank")
     stated = whole(axis) if axis is not None else -1
     if stated is None:
         return None
@@ -237,7 +239,7 @@ def _concatenated(inputs: Sequence[Shape | None], axis: Item | None) -> Shape | 
             result.append(None if None in sizes else sum(s for s in sizes if s is not None))
             continue
         if len({size for size in sizes if size is not None}) > 1:
-            raise Misfit("a concatenation of feature maps of different size")
+            raise MisfitError("a concatenation of feature maps of different size")
         result.append(next((size for size in sizes if size is not None), None))
     return tuple(result)
 
@@ -250,6 +252,6 @@ def _merged(inputs: Sequence[Shape | None]) -> Shape | None:
         for sizes in zip(*known, strict=True):
             numbers = {size for size in sizes if size is not None and size != 1}
             if len(numbers) > 1:
-                raise Misfit("a sum of feature maps of different shape")
+                raise MisfitError("a sum of feature maps of different shape")
         return max(known, key=lambda each: _product(each) or 0)
     return known[0]

@@ -5,8 +5,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jobs.source.files import Site, Source
 from jobs.source.evaluate.values import Const, Data, Fit, Generator, Item, Model, Optimizer, Seq
+from jobs.source.files import Site, Source
 
 
 class Use(NamedTuple):
@@ -54,7 +54,7 @@ class Trace:
     loaded: bool = False
     predicted: bool = False
     called: set[int] = field(default_factory=set)
-    exhausted: bool = False
+    channels_first: bool = False
     flags: dict[str, Item] = field(default_factory=dict)
 
     def folder(self, path: Const, subset: str | None = None, archive: bool = False) -> None:
@@ -69,9 +69,7 @@ class Trace:
             for each in value.items:
                 self.use(each, use)
 
-    def loop(
-        self, node: ast.For | ast.AsyncFor, source: Source, over: Item, items: list[Item] | None
-    ) -> None:
+    def loop(self, node: ast.For | ast.AsyncFor, source: Source, items: list[Item] | None) -> None:
         """Remember loops over epochs: a script may train by hand."""
         target = node.target
         name = target.id if isinstance(target, ast.Name) else ""
