@@ -22,9 +22,11 @@ from jobs.errors import RetuneError
 
 MOST_PIXELS = 100_000_000
 """An image beyond this is taken for a decompression bomb: 300 MB decoded."""
+MOST_BYTES = 512 * 1024**2
 CHECKER = 1
 """Raised when the check itself changes, so that what is remembered is forgotten."""
 KERAS_READS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff"))
+_TENSORFLOW_DECODES = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB"))
 
 Progress = Callable[[int, int], None]
 """Called with how many files are done, and of how many."""
@@ -39,7 +41,6 @@ class Picture:
     mode: str
     format: str
     size: tuple[int, int]
-    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,14 @@ def check(source: Source, home: Path, progress: Progress | None = None) -> Check
             f"The data set {source.name} cannot be read ({error.strerror}: {error.filename})."
         ) from error
     wanted = sorted(place for place in listing.files if looks_like_image(place))
-    with closing(_Memory(home)) as memory:
-        found = memory.look_at(source.root, wanted, progress or (lambda _done, _of: None))
+    try:
+        with closing(_Memory(home)) as memory:
+            found = memory.look_at(source.root, wanted, progress or (lambda _done, _of: None))
+    except (sqlite3.Error, OSError) as error:
+        raise RetuneError(
+            f"What earlier checks found, in {home / 'cache'}, cannot be read or written ({error}); "
+            "make the folder writable, or remove checks.sqlite3 from it."
+        ) from error
     pictures = tuple(each for each in found if isinstance(each, Picture))
     unread = [each for each in found if isinstance(each, Broken)]
     broken = tuple(sorted(listing.refused + unread, key=lambda each: each.place))
@@ -203,13 +210,16 @@ class _Memory:
                 earlier = known.get(str(path))
                 if earlier and earlier[:2] == stamp and earlier[2] in contents:
                     return place, None, earlier[2], contents[earlier[2]]
+                if state.st_size > MOST_BYTES:
+                    return place, None, "", json.dumps("is too large for an image")
                 content = path.read_bytes()
             except OSError as error:
                 return place, None, "", json.dumps(f"cannot be read ({error.strerror})")
             digest = hashlib.sha256(content).hexdigest()
             return place, stamp, digest, contents.get(digest) or _decode(content)
 
-        with ThreadPoolExecutor() as pool:
+        # Pillow warns of what is damaged or large; the reasons here say it.
+        with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
             for done, (place, stamp, digest, text) in enumerate(pool.map(look, places), 1):
                 facts = json.loads(text)
                 if isinstance(facts, str):
@@ -245,19 +255,12 @@ def _decode(content: bytes) -> str:
     if not content:
         return json.dumps("is empty")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content)) as image:
-            warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content)) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 return json.dumps(f"has {width} × {height} pixels, too many to decode safely")
-            facts: dict[str, object] = {
-                "mode": image.mode,
-                "format": image.format or "",
-                "size": image.size,
-            }
-            facts["frames"] = getattr(image, "n_frames", 1)
-            image.seek(0)
             image.load()
+            facts = {"mode": image.mode, "format": image.format or "", "size": image.size}
             return json.dumps(facts)
     except UnidentifiedImageError:
         return json.dumps(f"is no image ({_kind(content)})")
@@ -321,6 +324,9 @@ def _warnings(
     )
     for suffix, count in unread.items():
         yield f"{count} {suffix} files are passed over by Keras' directory loaders."
+    strange = Counter(each.format for each in pictures if each.format not in _TENSORFLOW_DECODES)
+    for form, count in strange.items():
+        yield f"{count} images are {form} inside, which TensorFlow's own loaders do not decode."
     deep = sum(each.mode.startswith(("I", "F")) for each in pictures)
     if deep:
         yield f"{deep} images have more than 8 bits a channel, which Keras' loaders cut off."

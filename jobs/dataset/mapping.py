@@ -122,14 +122,18 @@ class Mapper:
         if exact or joined or not self.layout.splits:
             return exact or ("" if joined else self.layout.base)
         tuned = [self.layout.splits[s] for s in ("train", "validation") if s in self.layout.splits]
+        found = self._descend(tuned[0], self._below_split(folder.path)) if tuned else None
+        if found is None:
+            raise self._lacking(folder)
         if len(tuned) == 1:
-            return tuned[0]
-        self.deals = [Deal(tuple(tuned), {"all": 1.0})]
-        self.notes.append(
-            f"{place_of(folder)} takes everything from {folder.path!r}: it gets "
-            f"{' and '.join(tuned)} together; the test split is kept out."
-        )
-        return "all"
+            return found
+        if not self.deals:
+            self.deals.append(Deal(tuple(tuned), {"all": 1.0}))
+            self.notes.append(
+                f"{place_of(folder)} takes everything from {folder.path!r}: it gets "
+                f"{' and '.join(tuned)} together; the test split is kept out."
+            )
+        return join("all", found[len(tuned[0]) :].strip("/"))
 
     def _file(self, folder: DataFolder) -> str | None:
         """A file such as ``data/train.csv``, wherever it lies in the data set."""

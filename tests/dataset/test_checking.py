@@ -65,6 +65,14 @@ def test_decompression_bomb_is_not_decoded(tree, source, home):
     assert "pixels" in broken.reason
 
 
+def test_enormous_file_is_not_read(tree, source, home):
+    root = tree("pets", "cats", "dogs")
+    with (root / "cats/enormous.jpg").open("wb") as file:
+        file.truncate(checking.MOST_BYTES + 1)
+    (broken,) = dataset.check(source("pets"), home).broken
+    assert broken.reason == "is too large for an image"
+
+
 def test_unusual_images_are_fine(tree, source, home, draw):
     root = tree("pets", "cats", "dogs")
     draw(root / "cats/cmyk.jpg", mode="CMYK")
@@ -77,7 +85,7 @@ def test_unusual_images_are_fine(tree, source, home, draw):
     assert not found.broken
     facts = {each.place: each for each in found.pictures}
     assert facts["cats/cmyk.jpg"].mode == "CMYK"
-    assert facts["cats/moving.gif"].frames == 2
+    assert facts["cats/moving.gif"].size == (9, 9)
     assert facts["cats/png-inside.jpg"].format == "PNG"
     assert any("more than 8 bits" in each for each in found.warnings)
 
@@ -154,6 +162,20 @@ def test_flat_folder_is_warned_of(tree, source, home):
 def test_files_that_loaders_pass_over_are_warned_of(tree, source, home, draw):
     draw(tree("pets", "cats", "dogs") / "cats/modern.webp")
     assert "1 .webp files are passed over" in dataset.check(source("pets"), home).warnings[0]
+
+
+def test_formats_that_tensorflow_refuses_are_warned_of(tree, source, home, draw):
+    draw(tree("pets", "cats", "dogs") / "cats/disguised.jpg", form="WEBP")
+    (warning,) = dataset.check(source("pets"), home).warnings
+    assert warning.startswith("1 images are WEBP inside")
+
+
+def test_damaged_memory_is_a_clear_error(tree, source, home):
+    tree("pets", "cats", "dogs")
+    (home / "cache").mkdir(parents=True)
+    (home / "cache/checks.sqlite3").write_bytes(b"no database" * 100)
+    with pytest.raises(RetuneError, match=r"remove checks\.sqlite3"):
+        dataset.check(source("pets"), home)
 
 
 def test_no_image_at_all_is_an_error(offers, source, home):

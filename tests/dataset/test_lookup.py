@@ -172,6 +172,17 @@ def test_everything_means_what_may_be_tuned_on(operator, tree, named, tmp_path):
     assert source.deals[0].sources == ("train", "validation")
 
 
+def test_single_classes_of_everything_keep_apart(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [named(path, "all") for path in ("PetImages", "PetImages/Dog", "PetImages/Cat")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {
+        "PetImages/Dog": "pets/all/dogs",
+        "PetImages/Cat": "pets/all/cats",
+    }
+    assert len(source.deals) == 1
+
+
 def test_path_without_counterpart_is_named_with_its_line(operator, tree, named, tmp_path):
     tree("pets", "validation/cats", "test/cats")
     with pytest.raises(
