@@ -46,7 +46,7 @@ Play = Callable[[Request], tuple[list[float], Result]]
 def climbing(request: Request) -> tuple[list[float], Result]:
     """A tenth better with every trial: 0.6, 0.7, 0.8 …"""
     best = round(0.6 + 0.1 * request.trial, 3)
-    return [best - 0.05, best - 0.02, best], Result(
+    return [round(best - 0.05, 3), round(best - 0.02, 3), best], Result(
         "complete",
         objective=best,
         objective_name="val_accuracy",
@@ -158,6 +158,7 @@ class World:
     scheduler: RecordedScheduler
     said: list[str]
     script: str = SCRIPT
+    pushes: int = 0
 
     def git(self, *arguments: str) -> str:
         identity = ["-c", "user.name=A. Pusher", "-c", "user.email=a@example.com"]
@@ -174,7 +175,8 @@ class World:
         for name, text in (files or {"cnn.py": SCRIPT}).items():
             (self.clone / name).write_text(text)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "Add a model")
+        self.pushes += 1
+        self.git("commit", "--quiet", "--allow-empty", "--message", f"Add model {self.pushes}")
         self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return Push(branch, self.git("rev-parse", "HEAD"))
 
