@@ -71,9 +71,18 @@ class Check:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The same for the same files under the same names, wherever and since when they lie."""
-        content = [(each.place, each.digest) for each in self.pictures]
-        return hashlib.sha256(json.dumps([content, self.folders, self.others]).encode()).hexdigest()
+        """The same for the same images under the same names, wherever and since when they lie.
+
+        Other files are known by size and time alone: they may be large.
+        """
+        assert self.source.root is not None
+        states = [(place, (self.source.root / place).stat()) for place in self.others]
+        content = [
+            [(each.place, each.digest) for each in self.pictures],
+            [(place, state.st_size, state.st_mtime_ns) for place, state in states],
+            self.folders,
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def describe(self) -> list[str]:
         """Lines for the build log."""

@@ -1,7 +1,7 @@
 """Which data set a script trains on, and where in it each path that the script names is."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -144,10 +144,18 @@ def _own_files(checkout: Path, folders: Sequence[DataFolder]) -> Source | None:
         root,
         without_nested({path: join(REPOSITORY, place) for path, place in places.items()}),
         read_layout(root),
-        only=tuple(sorted(set(places.values()) - {""})),
+        only=_outermost(places.values()),
         images=True,
         origin="repository",
     )
+
+
+def _outermost(places: Iterable[str]) -> tuple[str, ...]:
+    """The places that lie in none of the others; nothing where one of them is the root."""
+    unique = set(places)
+    if "" in unique:
+        return ()
+    return tuple(sorted(p for p in unique if not any(p.startswith(f"{o}/") for o in unique)))
 
 
 def _relative(folder: DataFolder) -> PurePosixPath | None:

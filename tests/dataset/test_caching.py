@@ -74,6 +74,8 @@ def test_corrupt_files_are_left_out_and_empty_classes_kept(tree, checked, home):
     cached = dataset.cache(checked(), TENSORFLOW, home)
     assert files(cached).keys() == files(root).keys() - {"cats/corrupt.jpg"}
     assert (cached / "birds").is_dir()
+    (root / "labels.csv").write_text("12")
+    assert (dataset.cache(checked(), TENSORFLOW, home) / "labels.csv").read_text() == "12"
     assert (cached / "cats/000.jpg").read_bytes() == (root / "cats/000.jpg").read_bytes()
 
 

@@ -220,6 +220,16 @@ def test_repositorys_own_folders_come_first(operator, tree, named, draw, tmp_pat
     }
 
 
+def test_repositorys_own_folders_inside_of_each_other(operator, named, draw, home, tmp_path):
+    draw(tmp_path / "data/a/1.jpg")
+    draw(tmp_path / "data/b/1.jpg")
+    draw(tmp_path / "docs/figure.jpg")
+    data = [named("data/a", "all"), named("data", "all"), named("docs/figure.jpg", "all")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"data": "repository"}
+    assert len(dataset.check(source, home).pictures) == 2
+
+
 def test_repositorys_own_files_need_no_mapping(operator, named, tmp_path):
     (tmp_path / "labels.csv").touch()
     source = dataset.look_up(operator, NOTHING, tmp_path, [named("labels.csv", "archive")])
