@@ -12,30 +12,29 @@ import io
 import math
 import multiprocessing
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
+
+from model.scenery import (
+    FURS,
+    Colour,
+    Point,
+    add_noise,
+    clip,
+    draw_scene,
+    draw_thing,
+    light,
+    oval,
+    shade,
+    tint,
+)
 
 CLASSES = ("cats", "dogs")
 SUPERSAMPLING = 2
 
-Colour = tuple[int, int, int]
-Point = tuple[float, float]
-
-FURS: tuple[Colour, ...] = (
-    (38, 34, 33),
-    (86, 80, 78),
-    (142, 136, 132),
-    (228, 222, 212),
-    (198, 128, 66),
-    (160, 98, 52),
-    (104, 66, 40),
-    (216, 178, 128),
-    (182, 150, 116),
-    (122, 112, 100),
-)
 IRISES: tuple[Colour, ...] = (
     (92, 60, 34),
     (60, 40, 28),
@@ -82,19 +81,19 @@ def draw_traits(kind: str, rng: random.Random) -> Traits:
         weights=(0.86, 0.09, 0.05) if cat else (0.15, 0.20, 0.65),
     )[0]
     return Traits(
-        head_width=_clip(lean(1.04, 0.96, 0.08), 0.8, 1.25),
+        head_width=clip(lean(1.04, 0.96, 0.08), 0.8, 1.25),
         ear=ear,
-        ear_length=_clip(lean(0.78, 0.84, 0.14), 0.45, 1.2),
-        ear_width=_clip(lean(0.62, 0.58, 0.10), 0.35, 0.9),
-        ear_spread=_clip(lean(0.62, 0.68, 0.10), 0.4, 0.95),
-        muzzle_width=_clip(lean(0.42, 0.55, 0.08), 0.28, 0.75),
-        muzzle_length=_clip(lean(0.25, 0.70, 0.16), 0.1, 1.0),
-        muzzle_height=_clip(lean(0.32, 0.44, 0.08), 0.2, 0.65),
-        nose=_clip(lean(0.12, 0.20, 0.035), 0.08, 0.3),
-        eye=_clip(lean(0.21, 0.16, 0.03), 0.1, 0.3),
-        eye_gap=_clip(lean(0.44, 0.40, 0.05), 0.28, 0.6),
-        slit=_clip(lean(0.45, 0.85, 0.25), 0.2, 1.0),
-        eye_slant=_clip(lean(0.25, 0.0, 0.2), -0.4, 0.6),
+        ear_length=clip(lean(0.78, 0.84, 0.14), 0.45, 1.2),
+        ear_width=clip(lean(0.62, 0.58, 0.10), 0.35, 0.9),
+        ear_spread=clip(lean(0.62, 0.68, 0.10), 0.4, 0.95),
+        muzzle_width=clip(lean(0.42, 0.55, 0.08), 0.28, 0.75),
+        muzzle_length=clip(lean(0.25, 0.70, 0.16), 0.1, 1.0),
+        muzzle_height=clip(lean(0.32, 0.44, 0.08), 0.2, 0.65),
+        nose=clip(lean(0.12, 0.20, 0.035), 0.08, 0.3),
+        eye=clip(lean(0.21, 0.16, 0.03), 0.1, 0.3),
+        eye_gap=clip(lean(0.44, 0.40, 0.05), 0.28, 0.6),
+        slit=clip(lean(0.45, 0.85, 0.25), 0.2, 1.0),
+        eye_slant=clip(lean(0.25, 0.0, 0.2), -0.4, 0.6),
         whiskers=rng.random() < (0.75 if cat else 0.15),
         tongue=rng.random() < (0.08 if cat else 0.22),
     )
@@ -108,9 +107,9 @@ class Pose:
         margin = size * 0.5 - self.radius
         self.x = size / 2 + rng.uniform(-0.5, 0.5) * margin
         self.y = size * 0.53 + rng.uniform(-0.4, 0.4) * margin
-        roll = _clip(rng.gauss(0, 0.17), -0.5, 0.5)
-        yaw = _clip(rng.gauss(0, 0.28), -0.7, 0.7)
-        pitch = _clip(rng.gauss(0.03, 0.16), -0.35, 0.4)
+        roll = clip(rng.gauss(0, 0.17), -0.5, 0.5)
+        yaw = clip(rng.gauss(0, 0.28), -0.7, 0.7)
+        pitch = clip(rng.gauss(0.03, 0.16), -0.35, 0.4)
         self.cos, self.sin = math.cos(roll), math.sin(roll)
         self.yaw_cos, self.yaw_sin = math.cos(yaw), math.sin(yaw)
         self.pitch_cos, self.pitch_sin = math.cos(pitch), math.sin(pitch)
@@ -124,38 +123,6 @@ class Pose:
         )
 
 
-def _clip(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
-
-
-def _tint(colour: Colour, rng: random.Random, spread: float = 18) -> Colour:
-    light = rng.gauss(0, spread)
-    red, green, blue = (round(_clip(c + light + rng.gauss(0, 5), 0, 255)) for c in colour)
-    return red, green, blue
-
-
-def _shade(colour: Colour, factor: float) -> Colour:
-    red, green, blue = (round(_clip(c * factor, 0, 255)) for c in colour)
-    return red, green, blue
-
-
-def _any_colour(rng: random.Random) -> Colour:
-    grey = rng.uniform(40, 220)
-    red, green, blue = (round(_clip(grey + rng.gauss(0, 32), 0, 255)) for _ in range(3))
-    return red, green, blue
-
-
-def _oval(
-    x: float, y: float, width: float, height: float, slant: float = 0.0, steps: int = 22
-) -> Iterator[Point]:
-    """The outline of an ellipse with the given half axes, turned by ``slant`` radians."""
-    cos, sin = math.cos(slant), math.sin(slant)
-    for step in range(steps):
-        angle = 2 * math.pi * step / steps
-        across, down = width * math.cos(angle), height * math.sin(angle)
-        yield x + across * cos - down * sin, y + across * sin + down * cos
-
-
 class Face:
     """One animal's head, drawn part by part from the back to the front."""
 
@@ -164,8 +131,8 @@ class Face:
         self.draw = ImageDraw.Draw(image)
         self.pose = Pose(rng, image.width)
         self.traits = draw_traits(kind, rng)
-        self.fur = _tint(rng.choice(FURS), rng)
-        self.second = _tint(rng.choice(FURS), rng)
+        self.fur = tint(rng.choice(FURS), rng)
+        self.second = tint(rng.choice(FURS), rng)
         self.pattern = rng.choice(PATTERNS)
 
     def paint(self) -> None:
@@ -191,13 +158,13 @@ class Face:
 
     def _neck(self) -> None:
         width = self.rng.uniform(0.6, 1.0)
-        colour = _shade(self.fur, self.rng.uniform(0.7, 0.95))
+        colour = shade(self.fur, self.rng.uniform(0.7, 0.95))
         self._fill([(-width, 0.3), (width, 0.3), (width * 1.5, 4), (-width * 1.5, 4)], colour, -0.5)
 
     def _ears(self) -> None:
         traits = self.traits
-        inner = _tint(self.rng.choice((PINK, self.fur, _shade(self.fur, 0.6))), self.rng, 10)
-        colour = self.second if self.rng.random() < 0.3 else _shade(self.fur, 0.85)
+        inner = tint(self.rng.choice((PINK, self.fur, shade(self.fur, 0.6))), self.rng, 10)
+        colour = self.second if self.rng.random() < 0.3 else shade(self.fur, 0.85)
         for side in (-1, 1):
             x, half = side * traits.ear_spread * traits.head_width, traits.ear_width / 2
             tip = side * self.rng.uniform(-0.02, 0.16)
@@ -220,18 +187,18 @@ class Face:
                     (x + half * 0.9, -0.68),
                     (x + side * half * 0.8, -0.25),
                 ]
-                self._fill(flap, _shade(colour, 0.8), 0.25)
+                self._fill(flap, shade(colour, 0.8), 0.25)
             else:
                 outer = side * (abs(x) + 0.18)
                 self._fill(
-                    _oval(outer, -0.35 + length * 0.55, half * 0.9, length * 0.75, -side * 0.2),
+                    oval(outer, -0.35 + length * 0.55, half * 0.9, length * 0.75, -side * 0.2),
                     colour,
                     0.1,
                 )
 
     def _head(self) -> None:
         traits, rng = self.traits, self.rng
-        self._fill(_oval(0, 0, traits.head_width, 0.95), self.fur)
+        self._fill(oval(0, 0, traits.head_width, 0.95), self.fur)
         if rng.random() < 0.35:
             for side in (-1, 1):
                 x = side * traits.head_width
@@ -251,19 +218,19 @@ class Face:
                     rng.uniform(-0.7, 0.7),
                     rng.uniform(0.06, 0.15),
                 )
-                spot = _oval(x, y, radius, radius)
+                spot = oval(x, y, radius, radius)
                 self._fill(spot, self.second, 0.2)
         elif self.pattern == "patch":
             side = rng.choice((-1, 1))
-            self._fill(_oval(side * 0.42, -0.2, 0.42, 0.45), self.second, 0.3)
+            self._fill(oval(side * 0.42, -0.2, 0.42, 0.45), self.second, 0.3)
         elif self.pattern == "mask":
-            self._fill(_oval(0, 0.35, 0.68 * traits.head_width, 0.58), self.second, 0.2)
+            self._fill(oval(0, 0.35, 0.68 * traits.head_width, 0.58), self.second, 0.2)
         elif self.pattern == "blaze":
             self._fill([(-0.1, -0.9), (0.1, -0.9), (0.28, 0.4), (-0.28, 0.4)], self.second, 0.35)
 
     def _eyes(self) -> None:
         traits, rng = self.traits, self.rng
-        iris = _tint(rng.choice(IRISES), rng)
+        iris = tint(rng.choice(IRISES), rng)
         closed = rng.random() < 0.08
         for side in (-1, 1):
             x, slant = side * traits.eye_gap, -side * traits.eye_slant
@@ -272,26 +239,26 @@ class Face:
                 self._line(arc, DARK, 0.06, 0.6)
                 continue
             eye = traits.eye
-            self._fill(_oval(x, -0.15, eye * 1.15, eye * 0.95, slant), DARK, 0.6)
-            self._fill(_oval(x, -0.15, eye * 0.98, eye * 0.8, slant), iris, 0.62)
-            self._fill(_oval(x, -0.15, eye * 0.6 * traits.slit, eye * 0.7), DARK, 0.63)
+            self._fill(oval(x, -0.15, eye * 1.15, eye * 0.95, slant), DARK, 0.6)
+            self._fill(oval(x, -0.15, eye * 0.98, eye * 0.8, slant), iris, 0.62)
+            self._fill(oval(x, -0.15, eye * 0.6 * traits.slit, eye * 0.7), DARK, 0.63)
             if rng.random() < 0.7:
-                glint = _oval(x + 0.06, -0.21, 0.045, 0.045, steps=8)
+                glint = oval(x + 0.06, -0.21, 0.045, 0.045, steps=8)
                 self._fill(glint, (245, 245, 245), 0.64)
 
     def _muzzle(self) -> None:
         traits, rng = self.traits, self.rng
         front = 0.7 + traits.muzzle_length
-        colour = rng.choice((self.fur, _shade(self.fur, 1.12), _shade(self.fur, 0.8), self.second))
+        colour = rng.choice((self.fur, shade(self.fur, 1.12), shade(self.fur, 0.8), self.second))
         width, height = traits.muzzle_width, traits.muzzle_height
         steps = 5
         for step in range(steps + 1):
             share = step / steps
             narrow = 1 - 0.25 * share
-            shade = _shade(colour, 0.9 + 0.1 * share)
+            lit = shade(colour, 0.9 + 0.1 * share)
             depth = 0.5 + (front - 0.5) * share
-            self._fill(_oval(0, 0.42, width * narrow, height * narrow), shade, depth)
-        nose = _tint(rng.choice((DARK, DARK, (92, 58, 52), PINK)), rng, 8)
+            self._fill(oval(0, 0.42, width * narrow, height * narrow), lit, depth)
+        nose = tint(rng.choice((DARK, DARK, (92, 58, 52), PINK)), rng, 8)
         top = 0.42 - height * 0.45
         size = traits.nose
         self._fill(
@@ -300,13 +267,13 @@ class Face:
             nose,
             front + 0.05,
         )  # fmt: skip
-        lip = _shade(colour, 0.45)
+        lip = shade(colour, 0.45)
         mouth = top + size * 0.5 + 0.12
         self._line([(0, top + size * 0.4), (0, mouth)], lip, 0.04, front)
         corner = width * 0.55
         self._line([(-corner, mouth + 0.02), (0, mouth), (corner, mouth + 0.02)], lip, 0.04, front)
         if traits.tongue:
-            self._fill(_oval(0, mouth + 0.16, 0.12, 0.18), _tint(PINK, rng, 8), front)
+            self._fill(oval(0, mouth + 0.16, 0.12, 0.18), tint(PINK, rng, 8), front)
         if traits.whiskers:
             hair = rng.choice(((240, 240, 236), (60, 56, 54)))
             for side in (-1, 1):
@@ -316,80 +283,21 @@ class Face:
                     self._line(ends, hair, 0.02, front - 0.15)
 
 
-def _scene(rng: random.Random, size: int) -> Image.Image:
-    """A background: a gradient between two colours, and things that stand about."""
-    low, high = _any_colour(rng), _any_colour(rng)
-    ramp = Image.linear_gradient("L").rotate(rng.choice((0, 90, 180, 270))).resize((size, size))
-    image = Image.composite(
-        Image.new("RGB", (size, size), low), Image.new("RGB", (size, size), high), ramp
-    )
-    draw = ImageDraw.Draw(image)
-    for _ in range(rng.randint(2, 8)):
-        _thing(draw, rng, size, 0.05, 0.4)
-    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.03) * size))
-
-
-def _thing(
-    draw: ImageDraw.ImageDraw, rng: random.Random, size: int, low: float, high: float
-) -> None:
-    """Clutter: an oval, a box, a triangle like an ear, or a bar."""
-    x, y = rng.uniform(-0.1, 1.1) * size, rng.uniform(-0.1, 1.1) * size
-    width, height = rng.uniform(low, high) * size, rng.uniform(low, high) * size
-    colour = _any_colour(rng) if rng.random() < 0.6 else _tint(rng.choice(FURS), rng)
-    shape = rng.randrange(4)
-    if shape == 0:
-        draw.polygon(list(_oval(x, y, width / 2, height / 2, rng.uniform(0, 3))), fill=colour)
-    elif shape == 1:
-        draw.rectangle((x, y, x + width, y + height), fill=colour)
-    elif shape == 2:
-        corners = [(x + rng.gauss(0, width), y + rng.gauss(0, height)) for _ in range(3)]
-        draw.polygon(corners, fill=colour)
-    else:
-        end = (x + rng.gauss(0, 0.5) * size, y + rng.gauss(0, 0.5) * size)
-        draw.line((x, y, *end), fill=colour, width=max(1, round(rng.uniform(0.01, 0.05) * size)))
-
-
-def _light(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Light from one side, its colour, and over- or underexposure."""
-    ramp = Image.linear_gradient("L").rotate(rng.uniform(0, 360)).crop((38, 38, 218, 218))
-    ramp = ramp.resize(image.size)
-    weak = rng.uniform(0.45, 1.0)
-    ramp = ramp.point([round(255 * weak + (1 - weak) * value) for value in range(256)])
-    lit = ImageChops.multiply(image, Image.merge("RGB", (ramp, ramp, ramp)))
-    exposure, contrast = rng.uniform(0.85, 1.35), rng.uniform(0.7, 1.15)
-    table: list[int] = []
-    for _ in range(3):
-        gain = exposure * rng.gauss(1, 0.08)
-        table += [round(_clip(128 + (v * gain - 128) * contrast, 0, 255)) for v in range(256)]
-    return lit.point(table)
-
-
 def draw_face(kind: str, seed: str, size: int) -> Image.Image:
     """A picture of ``size`` × ``size`` pixels; ``kind`` is ``cats`` or ``dogs``."""
     rng = random.Random(seed)
     large = size * SUPERSAMPLING
-    image = _scene(rng, large)
+    image = draw_scene(rng, large)
     Face(image, kind, rng).paint()
     draw = ImageDraw.Draw(image)
     for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
-        _thing(draw, rng, large, 0.05, 0.25)
-    image = _light(image, rng)
+        draw_thing(draw, rng, large, 0.05, 0.25)
+    image = light(image, rng)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.6) * SUPERSAMPLING))
     image = image.resize((size, size), Image.Resampling.BOX)
-    return _noisy(image, rng)
-
-
-def _noisy(image: Image.Image, rng: random.Random) -> Image.Image:
-    amount = rng.uniform(0, 9)
-    noise = [
-        Image.frombytes("L", image.size, rng.randbytes(image.width * image.height)).point(
-            [round(128 + (value - 128) / 128 * amount * 1.7) for value in range(256)]
-        )
-        for _ in range(3)
-    ]
-    return ImageChops.add(image, Image.merge("RGB", noise), scale=1, offset=-128)
+    return add_noise(image, rng)
 
 
 def _encode(kind: str, seed: str, size: int) -> bytes:
