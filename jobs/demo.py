@@ -205,7 +205,8 @@ def _say_what_came_out(console: Console, place: Path, operator: Settings, study:
         text=True,
         check=False,
     ).stdout
-    console.print(Text(graph))
+    console.print()
+    console.print(Text(graph), soft_wrap=True)
     console.print(Text(view.reason), style="bold")
     rows: Mapping[str, object] = {
         "page": operator.studies / study.name / "report" / "report.html",

@@ -11,7 +11,7 @@ from jobs.scheduler.base import Next, following
 from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
 from jobs.source.explain import explain
-from jobs.source.script import Reading
+from jobs.source.script import ImageLoading, Reading
 from jobs.study import Study
 
 
@@ -116,7 +116,8 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         read_repository_settings(checkout),
         checkout,
         reading.data,
-        reading.images,
+        # A size that may be tuned is no size to cache for.
+        ImageLoading() if "input_shape" in study.get("allow", []) else reading.images,
         note,
     )
     counts = prepared.check.counts if prepared.check is not None else {}
@@ -127,7 +128,7 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         "data_absolute": {path: str(folder) for path, folder in prepared.absolute.items()},
         "notes": notes,
         "classes": len(classes) or None,
-        "validation_images": sum(counts.get("validation", {}).values()) or None,
+        "validation_images": prepared.images.get("validation"),
         # The last one: it says that the data is ready.
         "data_folders": {name: str(folder) for name, folder in prepared.folders.items()},
     }
