@@ -30,7 +30,7 @@ def complete_ending(context: Context, study: Study) -> bool:
     """
     if study.get("closed"):
         return True
-    steps: tuple[Callable[[Context, Study], None], ...] = (
+    steps: tuple[Callable[[Context, Study], object], ...] = (
         _stop_trials,
         _push_best,
         _remove_environment,

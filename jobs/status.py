@@ -89,16 +89,32 @@ def _shown(record: Record, settings: Settings) -> RenderableType:
 
 
 def _jenkins(settings: Settings) -> list[dict[str, Any]]:
-    """Queue items and builds of the folder, queued ones first."""
+    """Queue items and builds of the folder, queued ones first, then the newest."""
     if settings.scheduler != "jenkins":
         return []
-    from jobs.scheduler.jenkins import JenkinsScheduler
+    from jobs.scheduler import activity
+    from jobs.scheduler.controller import Controller
 
-    return JenkinsScheduler(settings).overview()
+    controller = Controller(settings)
+    waiting = [
+        {"job": each.job, "build": None, "state": "queued", "name": each.why, "url": None}
+        for each in activity.queue(controller)
+    ]
+    built = [
+        {
+            "job": each.job,
+            "build": each.number,
+            "state": (each.result or "running").lower().replace("_", " "),
+            "name": each.name,
+            "url": each.url,
+        }
+        for each in activity.builds(controller, most=SHOWN)
+    ]
+    return waiting + built
 
 
 def _jenkins_table(rows: list[dict[str, Any]]) -> Table:
     table = Table("job", "build", "state", "what", title="Jenkins", title_justify="left")
     for each in rows:
-        table.add_row(each["job"], str(each["number"] or ""), each["state"], Text(each["name"]))
+        table.add_row(each["job"], str(each["build"] or ""), each["state"], Text(each["name"]))
     return table

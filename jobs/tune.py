@@ -45,7 +45,8 @@ def _decide(context: Context, study: Study, trial: int) -> Next | None:
             return _push_trial(context, study, trial, None)
         except Exhausted as error:
             over = ("budget", str(error))
-    end_study(context, study, *over)
+    outcome, reason = over
+    end_study(context, study, outcome, reason)
     return None
 
 
