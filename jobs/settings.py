@@ -155,6 +155,11 @@ class Settings(BaseSettings):
     jenkins_parallel: bool = Field(
         False, description="whether Jenkins may run several trainings at the same time"
     )
+    jenkins_settings: bool = Field(
+        True,
+        description="whether provision stores the settings that it finds in the folder's "
+        "credentials, from which the builds take them",
+    )
     jenkins_scm_url: str | None = Field(
         None, description="git URL from which Jenkins takes Retune itself (Jenkinsfile and jobs)"
     )

@@ -23,6 +23,11 @@ class ControllerError(RetuneError):
         super().__init__(sentence)
         self.status = status
 
+    @property
+    def absent(self) -> bool:
+        """Whether there is no such thing, or none that this user may see."""
+        return self.status == 404
+
 
 class Controller:
     """The controller of the operator's settings; ``folder`` is the full name of the jobs' folder.
@@ -77,21 +82,21 @@ class Controller:
         except (jenkins.JenkinsException, requests.RequestException, ValueError) as error:
             response = _response(error)
             status = 0 if response is None else response.status_code
-            raise ControllerError(self._sentence(error, response, missing), status) from error
+            if response is None and "does not exist" in str(error):
+                status = 404  # python-jenkins' own word for it
+            sentence = self._sentence(error, response, status, missing)
+            raise ControllerError(sentence, status) from error
 
-    def _sentence(self, error: Exception, response: requests.Response | None, missing: str) -> str:
-        if (
-            isinstance(error, jenkins.NotFoundException)
-            or getattr(response, "status_code", 0) == 404
-        ):
+    def _sentence(
+        self, error: Exception, response: requests.Response | None, status: int, missing: str
+    ) -> str:
+        if status == 404:
             return missing or (
                 f"Jenkins at {self.url} has nothing at that address; see that RETUNE_JENKINS_URL "
                 "is right, with its path where it has one."
             )
         if response is not None:
             return self._refusal(response)
-        if isinstance(error, jenkins.JenkinsException) and "does not exist" in str(error):
-            return missing or f"Jenkins at {self.url} says: {error}."
         return self._silence(error)
 
     def _refusal(self, response: requests.Response) -> str:

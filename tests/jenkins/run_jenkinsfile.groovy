@@ -44,7 +44,7 @@ class Section {
         stages  : ['stage'],
         stage   : ['options', 'when', 'steps'],
         options : ['skipDefaultCheckout', 'timestamps', 'timeout'],
-        when    : ['environment', 'expression'],
+        when    : ['beforeOptions', 'environment', 'expression'],
         post    : ['always'],
     ]
     World world
@@ -76,6 +76,7 @@ class Section {
             case 'expression': wanted = last.call() as boolean; break
             case 'label': world.calls << [step: 'agent', label: last.toString()]; break
             case 'timeout': timeouts << last; break
+            case 'beforeOptions': break
             case 'skipDefaultCheckout':
             case 'timestamps': world.calls << [step: name]; break
             case 'post': world.post << last; break
