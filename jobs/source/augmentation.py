@@ -153,7 +153,15 @@ def _by_arguments(analysis: Analysis) -> bool:
         return False
     validation = analysis.validation_data
     shared = validation is not None and validation.generator is generator
-    return not shared or _of_generator(generator) > 0
+    return not shared or _of_generator(generator) > 0 or _is_noted(analysis, generator)
+
+
+def _is_noted(analysis: Analysis, generator: Generator) -> bool:
+    """Whether a tweak has changed the generator's arguments."""
+    source = analysis.sources(generator.call.path)
+    offsets = [source.site(each.value).end for each in generator.node.keywords]
+    found = [name for offset in offsets for name in notes.notes_at(source, offset)]
+    return any(name.startswith(f"{_NOTE}.") for name in found)
 
 
 def set_augmentation(change: Change, wanted: str) -> None:

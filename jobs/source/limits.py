@@ -11,7 +11,7 @@ from jobs.source.evaluate.values import Layer
 from jobs.source.files import Checkout, Edit
 from jobs.source.hyperparameters import Knob, Written
 from jobs.source.rewrite import tweaked
-from jobs.source.script import Choices, Range, Value
+from jobs.source.script import Choices, Range, Tweak, Value
 from jobs.source.spelling import spelled
 from jobs.source.structure import removable
 
@@ -27,6 +27,7 @@ def bounded(checkout: Checkout, analysis: Analysis) -> list[Knob]:
     known = all(each.shape is not None for each in analysis.chain if kind_of(each) != "Dense")
     if any(kind_of(each) in MERGES or kind_of(each) == "Concatenate" for each in analysis.chain):
         found = [_merging(trial, each) for each in found]
+    found = [_untouchable(trial, each) for each in found]
     found, most = _bounded_blocks(trial, analysis, found, known)
     return _bounded_kernels(trial, analysis, found, most, known)
 
@@ -48,6 +49,13 @@ class _Trial:
         except CannotRewrite:
             self._blocks[count] = None
         return self._blocks[count] is not None
+
+    def builds(self, tweak: Tweak) -> bool:
+        try:
+            tweaked(self._checkout, self._script, tweak, self._hold)
+        except CannotRewrite:
+            return False
+        return True
 
     def values(self, wanted: Mapping[str, Value], blocks: int | None = None) -> bool:
         """All of these values at once, beside a number of blocks that was tried before."""
@@ -72,6 +80,13 @@ def _merging(trial: _Trial, knob: Knob) -> Knob:
     if trial.values({knob.name: knob.value + 8}):
         return knob
     return knob.hold("its feature maps are merged with another layer's")
+
+
+def _untouchable(trial: _Trial, knob: Knob) -> Knob:
+    """Normalisation that cannot be taken out, as where it is all that a branch does."""
+    if knob.name != "batch_norm" or knob.held or not knob.value or trial.builds({knob.name: False}):
+        return knob
+    return knob.hold("the normalisation cannot be taken out without the lines around it")
 
 
 def _bounded_blocks(

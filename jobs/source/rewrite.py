@@ -57,6 +57,7 @@ def _start(checkout: Checkout, script: str, hold: Collection[str]) -> Change:
 def tweaked(checkout: Checkout, script: str, tweak: Tweak, hold: Collection[str] = ()) -> Checkout:
     """The checkout with the tweak applied. Raises CannotRewrite."""
     change = _start(checkout, script, hold)
+    broken = bool(change.analysis.errors)
     rest = dict(tweak)
     for name in _STRUCTURE:
         if name in rest:
@@ -64,7 +65,7 @@ def tweaked(checkout: Checkout, script: str, tweak: Tweak, hold: Collection[str]
     _change_optimizer(change, rest)
     for name in sorted(rest, key=lambda each: (not each.startswith("dropout"), each)):
         _set(change, name, rest[name])
-    _check(change.analysis, script, tweak)
+    _check(change.analysis, script, tweak, broken)
     return change.checkout
 
 
@@ -263,9 +264,12 @@ def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> N
     change.put(draft.raw())
 
 
-def _check(analysis: Analysis, script: str, tweak: Mapping[str, Value]) -> None:
-    """The result says what the tweak says and can be built. Raises CannotRewrite."""
-    if analysis.errors:
+def _check(analysis: Analysis, script: str, tweak: Mapping[str, Value], broken: bool) -> None:
+    """The result says what the tweak says and can be built. Raises CannotRewrite.
+
+    A script that could not be built before (``broken``) is no worse for a tweak.
+    """
+    if analysis.errors and not broken:
         raise CannotRewrite(f"{script} could not be built: {analysis.errors[0]}")
     found = {each.name: each.value for each in knobs.found(analysis)}
     for name, value in tweak.items():

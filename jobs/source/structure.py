@@ -78,13 +78,32 @@ def remove_block(change: Change) -> None:
         raise CannotRewrite(f"The last block of {change.script} cannot be taken out.")
     units = _units(analysis, analysis.blocks[-1]) or []
     what = f"block {len(analysis.blocks)}"
-    if any(not unit.added for unit in units):
+    ours = _added_end(analysis, units)
+    if ours:
+        edits = [edit for unit in ours for edit in unit.removed(what)]
+    else:
         # Lines that a tweak added within the pusher's own block go and come with the block.
         edits = [e for unit in units for e in lines_off(unit.source, unit.site, what)]
-    else:
-        edits = [edit for unit in units for edit in unit.removed(what)]
     change.apply(edits)
     change.apply(_unused_imports(change))
+
+
+def _added_end(analysis: Analysis, units: list[Unit]) -> list[Unit]:
+    """The units of a block that a tweak added: from its convolution to its pooling.
+
+    Before them may stand convolutions of the pusher's that had no pooling behind them.
+    """
+    block = analysis.blocks[-1]
+    made: list[Unit] = []
+    for each in reversed(block.layers):
+        unit = next((u for u in units if any(f.site == u.site for f in each.frames)), None)
+        if unit is None or not unit.added:
+            return []
+        if unit not in made:
+            made.insert(0, unit)
+        if kind_of(each) in CONVOLUTIONS:
+            return made
+    return []
 
 
 def add_block(change: Change, wanted: Mapping[str, Value]) -> None:
