@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from jobs import settings
 from jobs.context import Context, make_context
-from jobs.display import DONE, ERROR, STOPPED, display
+from jobs.display import DONE, ERROR, STOPPED, Display, display
 from jobs.errors import RetuneError
 from jobs.pause import pause
 from jobs.scheduler.base import JobName, Next, Push
@@ -47,6 +47,7 @@ def one_sentence() -> Iterator[None]:
             yield
     except RetuneError as error:
         print(f"Retune: {error}", file=sys.stderr)
+        _show(Display("", str(error), ERROR))
         raise SystemExit(ERROR) from error
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -116,6 +117,11 @@ def _describe(context: Context, job: JobName, name: str, trial: int) -> int:
     if name not in context.record.names():
         return DONE
     shown = display(context.record.open(name).view(), job, trial)
+    _show(shown)
+    return shown.status
+
+
+def _show(shown: Display) -> None:
+    """Leave name and description of the build for the Jenkinsfile."""
     if file := os.environ.get("RETUNE_DISPLAY"):
         Path(file).write_text(f"{shown.name}\n{shown.description}\n", encoding="utf-8")
-    return shown.status

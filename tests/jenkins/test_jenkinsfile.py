@@ -178,6 +178,14 @@ def test_the_exit_code_is_the_result_of_the_build(
     assert result["description"] == "Filters of conv1 from 16 to 32.\nMore."
 
 
+def test_an_error_is_the_description_and_leaves_the_name(run: Run) -> None:
+    said = {"build/display": "\nThe remote cannot be fetched.\n"}
+    result = run("train", TRIAL, status=1, writes=said)
+    assert result["displayName"] == "main-0123456 · trial 3"
+    assert result["description"] == "The remote cannot be fetched."
+    assert run("pull", PUSH)["displayName"] == "feat/ä#1@0123456"
+
+
 def test_an_aborted_build_says_how_to_go_on(run: Run) -> None:
     result = run("train", TRIAL, aborted=True)
     assert result["result"] == "ABORTED"
@@ -188,7 +196,7 @@ def test_a_failed_checkout_shows_nothing_of_an_earlier_build(run: Run) -> None:
     earlier = {"build/display": "old\nwords", "build/artifacts/junit.xml": "<x/>"}
     result = run("tune", TRIAL, checkoutFails=True, files=earlier)
     assert result["result"] == "FAILURE"
-    assert result["displayName"] == "#1"
+    assert result["displayName"] == "main-0123456 · trial 3"
     assert steps(result, "archiveArtifacts") == steps(result, "junit") == []
 
 
