@@ -230,28 +230,32 @@ def _shared(
     trail: tuple[Site, ...],
 ) -> Knob:
     """A value that one line of a helper or a loop gives to several layers."""
-    last = trail[-1]
-    owners = {id(use.owner) for use in analysis.trace.uses[last]}
-    group = [(number, each.layer) for number, each in enumerate(kin, 1) if id(each.layer) in owners]
-    sizes = {_plain(each.params.get(parameter)) for _, each in group if isinstance(each, Layer)}
-    stem, _, tail = name.partition(".")
-    stem = stem.rstrip("0123456789")
-    if len(sizes) > 1:
-        reason = "the script works it out in a loop for several layers at once"
-        return Knob(name, value, space, last, held=reason)
-    if group and group[0][1] is not layer:
-        reason = (
-            f"it is written once for several layers and changes with {stem}{group[0][0]}.{tail}"
+    for site in trail:
+        uses = analysis.trace.uses[site]
+        owners = {id(use.owner) for use in uses}
+        group = [
+            (number, each.layer)
+            for number, each in enumerate(kin, 1)
+            if isinstance(each.layer, Layer) and id(each.layer) in owners
+        ]
+        sizes = {_plain(each.params.get(parameter)) for _, each in group}
+        calls = {each.call for _, each in group}
+        apart = any(
+            _matters(use)
+            if not isinstance(use.owner, Layer)
+            else use.name != parameter or use.call not in calls
+            for use in uses
         )
-        return Knob(name, value, space, last, held=reason)
-
-    def ours(use: Use) -> bool:
-        if isinstance(use.owner, Layer):
-            return use.name == parameter and (id(use.owner) in owners or use.call == layer.call)
-        return not _matters(use)
-
-    site = next((s for s in trail if all(ours(u) for u in analysis.trace.uses[s])), last)
-    return Knob(name, value, space, site, Written(site))
+        if apart or len(sizes) != 1 or not group:
+            continue
+        if group[0][1] is layer:
+            return Knob(name, value, space, site, Written(site))
+        stem, _, tail = name.partition(".")
+        first = f"{stem.rstrip('0123456789')}{group[0][0]}.{tail}"
+        reason = f"it is written once for several layers and changes with {first}"
+        return Knob(name, value, space, site, held=reason)
+    reason = "the script works it out for several layers at once"
+    return Knob(name, value, space, trail[-1], held=reason)
 
 
 def _plain(item: Item | None) -> object:

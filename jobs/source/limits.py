@@ -29,7 +29,13 @@ def bounded(checkout: Checkout, analysis: Analysis) -> list[Knob]:
         found = [_merging(trial, each) for each in found]
     found = [_untouchable(trial, each) for each in found]
     found, most = _bounded_blocks(trial, analysis, found, known)
-    return _bounded_kernels(trial, analysis, found, most, known)
+    found = _bounded_kernels(trial, analysis, found, most, known)
+    return [
+        each.hold(_UNBUILDABLE)
+        if isinstance(each.space, Range) and each.space.low == each.space.high
+        else each
+        for each in found
+    ]
 
 
 class _Trial:
@@ -103,11 +109,8 @@ def _bounded_blocks(
     low = value
     while (low < value or removable(analysis)) and low > 1 and trial.blocks(value, low - 1):
         low -= 1
-    if low == high:
-        bounded_knob = knob.hold(_UNBUILDABLE)
-    else:
-        bounded_knob = replace(knob, space=Range(low, high, integer=True))
-    return [bounded_knob if each is knob else each for each in found], high
+    space = Range(low, high, integer=True)
+    return [replace(knob, space=space) if each is knob else each for each in found], high
 
 
 def _bounded_kernels(
@@ -122,9 +125,10 @@ def _bounded_kernels(
     if not kernels:
         return found
     if known:
-        for cap in (7, 5, 3):
-            if trial.values(_at_least(kernels, cap), most):
-                return _capped(found, kernels, dict.fromkeys(kernels, cap))
+        # Kernels of 5 are worth more than a second further block, one further block more than them.
+        for cap, blocks in _bargains(most, len(analysis.blocks)):
+            if trial.values(_at_least(kernels, cap), blocks):
+                return _capped(_at_most(found, blocks), kernels, dict.fromkeys(kernels, cap))
     caps = {name: int(each.value) for name, each in kernels.items()}
     if not known:
         for number, applied in enumerate(analysis.convolutions, 1):
@@ -133,6 +137,26 @@ def _bounded_kernels(
             if same and f"conv{number}.kernel_size" in caps:
                 caps[f"conv{number}.kernel_size"] = 7
     return _capped(found, kernels, caps)
+
+
+def _bargains(most: int | None, present: int) -> list[tuple[int, int | None]]:
+    """(largest kernel, most blocks) to try, the best first."""
+    if most is None or most <= present:
+        return [(cap, most) for cap in (7, 5, 3)]
+    fewer = range(most, present, -1)
+    return [(7, most), *((5, blocks) for blocks in fewer), (3, most)]
+
+
+def _at_most(found: list[Knob], blocks: int | None) -> list[Knob]:
+    return [
+        replace(each, space=replace(each.space, high=blocks))
+        if each.name == "blocks"
+        and blocks is not None
+        and isinstance(each.space, Range)
+        and not each.held
+        else each
+        for each in found
+    ]
 
 
 def _at_least(kernels: Mapping[str, Knob], cap: int) -> dict[str, Value]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.source import imports, notes, ranges
 from jobs.source.analysis import Analysis, Block, kind_of
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.evaluate.shapes import CONVOLUTIONS, POOLS
+from jobs.source.evaluate.shapes import CONVOLUTIONS, MERGES, POOLS
 from jobs.source.evaluate.values import Applied, Layer, pair, whole
 from jobs.source.files import Edit, Source
 from jobs.source.hyperparameters import Knob, dropouts
@@ -18,6 +18,7 @@ from jobs.source.units import Unit, innermost, lines_off, outermost
 MOST_BLOCKS = 8
 MOST_FILTERS = 512
 _DROPPED = {"input_shape", "batch_input_shape", "input_dim", "name", "batch_shape", "trainable"}
+_NOT_REPEATED = {"Dropout", "SpatialDropout2D", "Concatenate", *MERGES, *CONVOLUTIONS}
 _BREAKS = re.compile(r"\s*[\r\n]\s*")
 
 
@@ -115,7 +116,7 @@ def add_block(change: Change, wanted: Mapping[str, Value]) -> None:
     number = len(analysis.blocks) + 1
     if _restored(change, number, wanted):
         return
-    units = _units(analysis, analysis.blocks[-1])
+    units = _units(analysis, analysis.blocks[-1]) if analysis.blocks else None
     if units is None:
         raise CannotRewrite(f"{change.script} has no last block that can be repeated.")
     layer_number = len(analysis.convolutions) + 1
@@ -207,7 +208,7 @@ def _layer_texts(
             texts.append(_call(source, each.layer, {"filters": filters, "kernel_size": kernel}))
         elif reached and kind in POOLS:
             return [*texts, _call(source, each.layer, {})]
-        elif reached and kind not in ("Dropout", "SpatialDropout2D") and kind not in CONVOLUTIONS:
+        elif reached and kind not in _NOT_REPEATED:
             texts.append(_call(source, each.layer, {}))
     return texts
 
