@@ -39,14 +39,13 @@ def _decide(context: Context, study: Study, trial: int) -> Next | None:
     reached = [each for each in view.trials if (each.objective or 0.0) >= view.target]
     if reached and study.get("confirm") and not any(t.kind == "confirm" for t in view.trials):
         return _push_trial(context, study, trial, _confirmation(view))
-    over = _over(view, trial)
-    if over is None:
+    end = _over(view, trial)
+    if end is None:
         try:
             return _push_trial(context, study, trial, None)
         except Exhausted as error:
-            over = ("budget", str(error))
-    outcome, reason = over
-    end_study(context, study, outcome, reason)
+            end = ("budget", str(error))
+    end_study(context, study, end[0], end[1])
     return None
 
 
