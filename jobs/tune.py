@@ -40,12 +40,13 @@ def _decide(context: Context, study: Study, trial: int) -> Next | None:
     if reached and study.get("confirm") and not any(t.kind == "confirm" for t in view.trials):
         return _push_trial(context, study, trial, _confirmation(view))
     end = _over(view, trial)
-    if end is None:
-        try:
+    try:
+        if end is None:
             return _push_trial(context, study, trial, None)
-        except Exhausted as error:
-            end = ("budget", str(error))
-    end_study(context, study, end[0], end[1])
+        outcome, reason = end
+    except Exhausted as error:
+        outcome, reason = "budget", str(error)
+    end_study(context, study, outcome, reason)
     return None
 
 
