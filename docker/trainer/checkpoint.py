@@ -48,8 +48,12 @@ def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.
             content = pickle.load(file)
     except (OSError, pickle.UnpicklingError, EOFError) as error:
         raise CheckpointError(f"The checkpoint {path.name} cannot be read: {error}") from error
-    _assign(model.variables, content["variables"])
-    _assign(_optimizer_variables(model), content["optimizer"])
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        # Keras would do so at the first step, and then it has its variables.
+        optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *_optimizer_variables(model)]
+    _assign(variables, [*content["variables"], *content["optimizer"]])
     for callback, attributes in zip(callbacks, content["callbacks"], strict=False):
         vars(callback).update(attributes)
     python_state, numpy_state = content["random"]

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.legacy.preprocessing import image as _preloaded  # noqa: F401
 
-from trainer import failures, hooks, script, workspace
+from trainer import failures, hooks, script, shims, surroundings, workspace
 from trainer.failures import Ending
 from trainer.session import Session
 from trainer.spool import Trial
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
-def run(places: "Places", trial: Trial, age: float, threads: int) -> int:
-    """Train one trial and write its result. Returns the exit status of this process."""
+def run(places: "Places", trial: Trial, age: float, threads: int, concluded: int) -> int:
+    """Train one trial and write its result.
+
+    Returns the exit status of this process: ``concluded`` once there is a result.
+    """
     _detach()
     _open_console(trial.console)
     try:
-        return _train(places, trial, age, threads)
+        _train(places, trial, age, threads, concluded)
+        return concluded
     except BaseException:
         traceback.print_exc()
         return 70
@@ -42,7 +46,7 @@ def run(places: "Places", trial: Trial, age: float, threads: int) -> int:
         sys.stderr.flush()
 
 
-def _train(places: "Places", trial: Trial, age: float, threads: int) -> int:
+def _train(places: "Places", trial: Trial, age: float, threads: int, concluded: int) -> None:
     session = Session(trial, trial.request(), places.trials, age)
     signal.signal(signal.SIGUSR1, _stopper(session))
     session.state.versions = _versions()
@@ -51,15 +55,22 @@ def _train(places: "Places", trial: Trial, age: float, threads: int) -> int:
     if session.state.runs > 1:
         print(f"-- run {session.state.runs} of this trial, going on from its checkpoint --")
     _use_threads(threads)
+
+    def give_up() -> NoReturn:
+        _conclude(session, session.ended.ending if session.ended else Ending("stopped"))
+        os._exit(concluded)
+
+    session.give_up = give_up
     ending = _run_script(session, places)
-    if ending.outcome == "complete":
-        ending = _judge(session)
+    _conclude(session, _judge(session) if ending.outcome == "complete" else ending)
+
+
+def _conclude(session: Session, ending: Ending) -> None:
     session.save()
     result = session.state.result(ending.outcome, ending.failure, ending.reason)
     if ending.outcome == "complete":
-        _clean(trial.checkpoint, everything=True)
-    trial.conclude(result)
-    return 0
+        _clean(session.trial.checkpoint, everything=True)
+    session.trial.conclude(result)
 
 
 def _run_script(session: Session, places: "Places") -> Ending:
@@ -80,6 +91,8 @@ def _run_script(session: Session, places: "Places") -> Ending:
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
         hooks.install(session)
+        shims.install(session.state.note)
+        surroundings.install(places.data, session)
         script.run(made.script, request.arguments, session.state.note)
     except BaseException as error:
         ending = failures.of_exception(error, root)

@@ -25,6 +25,10 @@ CHILD_POLL_SECONDS = 0.02
 FORGET_SECONDS = 1.0
 STOP_GRACE_SECONDS = 30.0
 
+CONCLUDED = 86
+"""Exit status of a child that has written its result."""
+MOST_REOPENED = 100
+
 
 @dataclass(frozen=True)
 class Places:
@@ -68,6 +72,7 @@ class Server:
         self._last_beat = 0.0
         self._concluded: set[int] = set()
         self._forgotten = 0.0
+        self._reopened: dict[int, int] = {}
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._end)
@@ -145,6 +150,12 @@ class Server:
         if self._ending or trial.has_result:
             return
         write_age(trial, age)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == CONCLUDED:
+            # Its result has been taken away again by now: the trial was reopened. A script that
+            # plays this trick itself comes through a few times only.
+            self._reopened[trial.number] = self._reopened.get(trial.number, 0) + 1
+            if self._reopened[trial.number] < MOST_REOPENED:
+                return
         if ending is None:
             ending = failures.of_process(
                 status, out_of_memory=out_of_memory_kills() > kills, console=_tail(trial.console)
@@ -159,7 +170,7 @@ class Server:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             from trainer.child import run
 
-            status = run(self._places, trial, age, self._threads)
+            status = run(self._places, trial, age, self._threads, CONCLUDED)
         finally:
             os._exit(status)
 

@@ -1,7 +1,9 @@
 """One run of one trial in its process: what the hooks share."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from trainer.failures import Ending, TrialEnd
 from trainer.spool import Epoch, Request, Trial
@@ -20,10 +22,14 @@ class Session:
         self.state.inside_fit = False
         self.state.runs += 1
         self.ended: TrialEnd | None = None
+        self.give_up: Callable[[], NoReturn] = self._no_way_out
         self._earlier = max(age, self.state.seconds)
         self._started = time.monotonic()
         self._entered = 0.0
         self._calls = 0
+
+    def _no_way_out(self) -> NoReturn:
+        raise RuntimeError("The session has not begun.")
 
     @property
     def age(self) -> float:
@@ -71,11 +77,12 @@ class Session:
     def check_stop(self) -> None:
         """End the script where somebody asked for it, or where it was ended before."""
         if self.ended is not None:
-            raise self.ended
+            # It has caught what ended it, and would go on for ever.
+            self.give_up()
         if self.trial.stop_is_asked:
             self.end(Ending("stopped", None, self.trial.stop_reason() or "Stopped."))
 
     def end(self, ending: Ending) -> None:
-        """End the script, even one that catches everything: its next ``fit`` ends it again."""
+        """End the script, even one that catches everything: its next ``fit`` ends its process."""
         self.ended = TrialEnd(ending)
         raise self.ended

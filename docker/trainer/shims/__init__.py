@@ -1,0 +1,19 @@
+"""Idioms of older Keras that Keras 3 dropped, made to work in the trainer's process alone.
+
+Each shim names the version that dropped its idiom. The scripts are not touched.
+"""
+
+from collections.abc import Callable
+
+from trainer.shims import history, layers, models, modules, optimizers, others, saving
+
+
+def install(note: Callable[[str], None]) -> None:
+    """Put all shims in place; ``note`` is told of those that changed what a script means."""
+    modules.install()
+    others.install()
+    optimizers.install()
+    layers.install(note)
+    models.install(note)
+    history.install()
+    saving.install()

@@ -1,0 +1,94 @@
+"""Methods of models: ``fit_generator`` and its kin (dropped with Keras 3.0), Keras 1's arguments of
+``fit``, ``predict_classes`` (dropped with Keras 2.6)."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+_RENAMED = {
+    "generator": "x",
+    # Keras 1, understood until 2.3.
+    "nb_epoch": "epochs",
+    "nb_val_samples": "validation_steps",
+    "val_samples": "steps",
+}
+# How data was loaded in parallel: dropped from `fit` with Keras 3.0.
+_DROPPED = (
+    *("workers", "use_multiprocessing", "max_queue_size", "max_q_size", "pickle_safe"),
+    *("nb_worker", "show_accuracy"),
+)
+
+
+def install(note: Callable[[str], None]) -> None:
+    """To be installed over the hooks, which understand today's arguments only."""
+    model = keras.Model
+    model.fit = _translating(model.fit, note)
+    model.evaluate = _translating(model.evaluate, note)
+    model.predict = _translating(model.predict, note)
+    model.fit_generator = lambda self, generator, *given, **named: self.fit(
+        generator, **_steps_first(given, named, "steps_per_epoch", "epochs", "verbose", "callbacks")
+    )
+    model.evaluate_generator = lambda self, generator, *given, **named: self.evaluate(
+        generator, **_steps_first(given, named, "steps")
+    )
+    model.predict_generator = lambda self, generator, *given, **named: self.predict(
+        generator, **_steps_first(given, named, "steps")
+    )
+    model.predict_classes = _predict_classes
+    model.predict_proba = lambda self, *given, **named: self.predict(*given, **named)
+
+
+def _steps_first(given: tuple[Any, ...], named: dict[str, Any], *names: str) -> dict[str, Any]:
+    return dict(zip(names, given, strict=False)) | named
+
+
+def _translating(original: Callable[..., Any], note: Callable[[str], None]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def method(model: Any, *arguments: Any, **named: Any) -> Any:
+        for old, new in _RENAMED.items():
+            if old in named:
+                named[new] = named.pop(old)
+        for name in _DROPPED:
+            named.pop(name, None)
+        data = arguments[0] if arguments else named.get("x")
+        if "samples_per_epoch" in named:
+            named["steps_per_epoch"] = _steps(data, named.pop("samples_per_epoch"))
+        _limit(data, named, "steps_per_epoch", note)
+        _limit(named.get("validation_data"), named, "validation_steps", note)
+        _limit(data, named, "steps", note)
+        return original(model, *arguments, **named)
+
+    return method
+
+
+def _steps(data: Any, samples: int) -> int:
+    """Keras 1 counted an epoch in samples, and later versions in batches."""
+    batch = getattr(data, "batch_size", None) or 32
+    return max(1, -(-int(samples) // int(batch)))
+
+
+def _limit(data: Any, named: dict[str, Any], name: str, note: Callable[[str], None]) -> None:
+    """Steps beyond the data: a sequence began anew until Keras 2.15, and runs out since 3.0.
+
+    Old scripts often divide by nothing or by another batch size; Keras 1 counted samples here.
+    """
+    steps = named.get(name)
+    if steps is None:
+        return
+    steps = named[name] = int(steps)
+    if not isinstance(data, keras.utils.PyDataset):
+        return
+    batches = len(data)
+    if steps > batches:
+        named[name] = batches
+        note(f"{name}={steps} is more than the data has; it was limited to its {batches} batches.")
+
+
+def _predict_classes(model: keras.Model, *arguments: Any, **named: Any) -> Any:
+    predicted = model.predict(*arguments, **named)
+    if predicted.shape[-1] > 1:
+        return np.argmax(predicted, axis=-1)
+    return (predicted > 0.5).astype("int32")

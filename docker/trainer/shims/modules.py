@@ -1,0 +1,168 @@
+"""Module paths of older Keras: ``keras.layers.convolutional``, ``tensorflow.python.keras`` …"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+# The three namespaces of one Keras. Their modules differ, their classes are the same.
+ROOTS = ("keras", "keras._tf_keras.keras", "tensorflow.keras")
+
+# Below a root: the old path -> where its names are now.
+_MOVED = {
+    # Private modules that became unreachable with Keras 2.6.
+    "layers.core": "layers",
+    "layers.convolutional": "layers",
+    "layers.pooling": "layers",
+    "layers.normalization": "layers",
+    "layers.normalization.batch_normalization": "layers",
+    "layers.advanced_activations": "layers",
+    "layers.merge": "layers",
+    "layers.recurrent": "layers",
+    "layers.embeddings": "layers",
+    "layers.noise": "layers",
+    "layers.local": "layers",
+    "layers.wrappers": "layers",
+    "engine": "layers",
+    "engine.base_layer": "layers",
+    "engine.topology": "layers",
+    "engine.input_layer": "layers",
+    "engine.training": "models",
+    "engine.sequential": "models",
+    "engine.functional": "models",
+    "callbacks.callbacks": "callbacks",
+    "backend.tensorflow_backend": "backend",
+    "preprocessing.image_dataset": "utils",
+    "utils.np_utils": "utils",
+    "utils.generic_utils": "utils",
+    "utils.vis_utils": "utils",
+    "utils.data_utils": "utils",
+    "utils.layer_utils": "utils",
+    "utils.io_utils": "utils",
+    "utils.training_utils": "utils",
+    # Keras 1 names, dropped with Keras 2.0.
+    "objectives": "losses",
+    "initializations": "initializers",
+    # Keras 2.6 to 2.15 names, dropped with Keras 3.0.
+    "layers.experimental": "layers",
+    "layers.experimental.preprocessing": "layers",
+    "optimizers.legacy": "optimizers",
+    "optimizers.experimental": "optimizers",
+    "optimizer_v1": "optimizers",
+    "optimizer_v2": "optimizers",
+    **{
+        f"{folder}.{name}": "optimizers"
+        for folder in ("optimizers", "optimizer_v2")
+        for name in ("adam", "adam_v2", "sgd", "gradient_descent", "gradient_descent_v2", "rmsprop")
+    },
+}
+
+
+def install() -> None:
+    sys.meta_path.insert(0, _Finder())
+    _complete()
+    for root in ROOTS:
+        _set_attributes(root)
+
+
+def namespaces(name: str) -> list[ModuleType]:
+    """The modules ``<root>.<name>`` of all roots, those that there are."""
+    found = []
+    for root in ROOTS:
+        try:
+            found.append(importlib.import_module(f"{root}.{name}" if name else root))
+        except ImportError:
+            continue
+    return found
+
+
+def _complete() -> None:
+    """Names that ``tf.keras`` still has and ``keras`` has not since Keras 3.0.
+
+    ``keras.preprocessing.image.ImageDataGenerator``, ``keras.backend.set_value`` …
+    """
+    for part in ("preprocessing.image", "preprocessing.text", "preprocessing.sequence", "backend"):
+        old = importlib.import_module(f"keras._tf_keras.keras.{part}")
+        try:
+            new = importlib.import_module(f"keras.{part}")
+        except ImportError:
+            new = old
+            sys.modules[f"keras.{part}"] = old
+            parent, _, name = part.rpartition(".")
+            setattr(importlib.import_module(f"keras.{parent}"), name, old)
+        for name in dir(old):
+            if not name.startswith("_") and not hasattr(new, name):
+                setattr(new, name, getattr(old, name))
+
+
+def _set_attributes(root: str) -> None:
+    """``keras.utils.np_utils`` is reached as an attribute as well."""
+    try:
+        module = importlib.import_module(root)
+    except ImportError:
+        return
+    for old, new in _MOVED.items():
+        parent, _, name = old.rpartition(".")
+        holder = _walk(module, parent)
+        target = _walk(module, new)
+        if holder is not None and target is not None and not hasattr(holder, name):
+            setattr(holder, name, target)
+
+
+def _walk(module: Any, path: str) -> Any:
+    for part in filter(None, path.split(".")):
+        module = getattr(module, part, None)
+    return module
+
+
+class _Alias(ModuleType):
+    """A module under an old name, with the names of another one."""
+
+    def __init__(self, name: str, target: ModuleType) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []
+        self.__all__ = [each for each in dir(target) if not each.startswith("_")]
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._target, name)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds what has moved. TensorFlow's private copy of Keras is a fork that nothing here follows,
+    and stands for Keras itself since TensorFlow 2.6."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> importlib.machinery.ModuleSpec | None:
+        if _target(fullname) is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        name = _target(spec.name)
+        assert name is not None
+        return _Alias(spec.name, importlib.import_module(name))
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is to be run."""
+
+
+def _target(fullname: str) -> str | None:
+    private = "tensorflow.python.keras"
+    if fullname == private or fullname.startswith(private + "."):
+        rest = fullname.removeprefix(private).lstrip(".")
+        rest = _MOVED.get(rest, rest)
+        return f"keras._tf_keras.keras.{rest}".rstrip(".")
+    for root in ROOTS:
+        if fullname.startswith(root + ".") and fullname.removeprefix(root + ".") in _MOVED:
+            return f"{root}.{_MOVED[fullname.removeprefix(root + '.')]}"
+    return None

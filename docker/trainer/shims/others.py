@@ -1,0 +1,69 @@
+"""What old scripts use beside Keras' layers and models: NumPy's and Pillow's names, sessions."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.shims.modules import namespaces
+
+# Names of Python's own types, dropped with NumPy 1.24 and 2.0.
+_NUMPY = {
+    "float": float,
+    "int": int,
+    "object": object,
+    "str": str,
+    "complex": complex,
+    "float_": np.float64,
+    "Inf": np.inf,
+    "infty": np.inf,
+    "NaN": np.nan,
+    "unicode_": np.str_,
+    "product": np.prod,
+    "cumproduct": np.cumprod,
+    "in1d": np.isin,
+}
+# TensorFlow 1, dropped from the top with 2.0.
+_TENSORFLOW = ("ConfigProto", "GPUOptions", "Session", "InteractiveSession", "set_random_seed")
+
+
+def install() -> None:
+    for name, value in _NUMPY.items():
+        if name not in vars(np):
+            setattr(np, name, value)
+    for name in _TENSORFLOW:
+        if not hasattr(tf, name):
+            setattr(tf, name, getattr(tf.compat.v1, name))
+    _pillow()
+    for backend in namespaces("backend"):
+        _backend(backend)
+    for utils in namespaces("utils"):
+        # Image folders as Keras 2.4 offered them; `multi_gpu_model` was dropped with Keras 2.4.
+        if not hasattr(utils, "multi_gpu_model"):
+            utils.multi_gpu_model = lambda model, *_, **__: model  # type: ignore[attr-defined]
+
+
+def _pillow() -> None:
+    from PIL import Image
+
+    # Dropped with Pillow 10.0.
+    if not hasattr(Image, "ANTIALIAS"):
+        Image.ANTIALIAS = Image.Resampling.LANCZOS  # type: ignore[attr-defined]
+
+
+def _backend(backend: Any) -> None:
+    orders = {"th": "channels_first", "tf": "channels_last"}
+    names = {new: old for old, new in orders.items()}
+    extra = {
+        # Keras 1's names of the data format, understood until 2.3.
+        "set_image_dim_ordering": lambda order: backend.set_image_data_format(orders[order]),
+        "image_dim_ordering": lambda: names[backend.image_data_format()],
+        # Sessions: without meaning since TensorFlow 2.0, dropped with Keras 3.0.
+        "set_session": lambda *_: None,
+        "get_session": lambda *_: tf.compat.v1.Session(),
+        "set_learning_phase": lambda *_: None,
+        "tensorflow_backend": backend,
+    }
+    for name, value in extra.items():
+        if not hasattr(backend, name):
+            setattr(backend, name, value)
