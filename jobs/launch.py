@@ -33,7 +33,8 @@ def run(context: Context, study: str, trial: int) -> Next | None:
         end_study(context, recorded, "error", str(error))
         return None
     if not reading.is_cnn:
-        end_study(context, recorded, "not-a-cnn", " ".join(reading.reasons))
+        reason = f"{reading.script} is not a CNN that trains. {' '.join(reading.reasons)}"
+        end_study(context, recorded, "not-a-cnn", reason)
         return None
     launched = specification(context, recorded)
     assert launched is not None
