@@ -184,8 +184,12 @@ def edited_folder(stored: str, *, description: str, primary_view: str) -> str:
         found = ET.Element("description")
         root.insert(0, found)
     found.text = description
-    primary = root.find("folderViews/primaryView")
-    if primary is not None:
+    views = root.find("folderViews")
+    if views is not None:
+        primary = views.find("primaryView")
+        if primary is None:
+            primary = ET.Element("primaryView")
+            views.insert(1, primary)
         primary.text = primary_view
     return _serialised(root)
 
