@@ -4,6 +4,7 @@
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,8 @@ def _translating(
             named["input_shape"] = tuple(named.pop("batch_input_shape"))[1:]
         original(self, *arguments, **named)
 
+    # Keras reads it in two ways, of which one would see `arguments` here.
+    init.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     return init
 
 
