@@ -15,6 +15,7 @@ from trainer import metrics
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.session import Session
+from trainer.validation import hold_out
 
 _COMPILED = "_retune_compiled"
 
@@ -66,6 +67,7 @@ class Hooks:
         session = self._session
         session.check_stop()
         given = _bound(self._fit, model, arguments, named)
+        given = hold_out(given, session.state.note)
         added = self._add_accuracy(model)
         others = _callbacks(given.get("callbacks"))
         if not any(isinstance(each, keras.callbacks.History) for each in others):
@@ -85,7 +87,7 @@ class Hooks:
             model._initial_epoch = None
             session.leave_fit()
             if added:
-                self._compile(model, **_compiled(model) | {"optimizer": model.optimizer})
+                self._compile_as_before(model)
             self._evaluations.fitted(model, given)
 
     def evaluate(self, model: keras.Model, *arguments: Any, **named: Any) -> Any:
@@ -97,6 +99,11 @@ class Hooks:
         accuracy = metrics.measured_accuracy(model, result)
         self._session.state.test_accuracy = self._evaluations.evaluated(model, given, accuracy)
         return result
+
+    def _compile_as_before(self, model: keras.Model) -> None:
+        # Keras keeps the metrics of an earlier `compile` where the later one has none.
+        model._compile_metrics = None
+        self._compile(model, **_compiled(model) | {"optimizer": model.optimizer})
 
     def _add_accuracy(self, model: keras.Model) -> bool:
         """Compile a model that classifies, and measures no accuracy, with one; whether it did so.

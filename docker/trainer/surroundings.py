@@ -2,7 +2,6 @@
 
 import builtins
 import functools
-import importlib.util
 import os
 import subprocess
 from collections.abc import Callable
@@ -31,11 +30,14 @@ def install(data: Path, session: Session) -> None:
 def _plots(folder: Path) -> None:
     os.environ["MPLBACKEND"] = "module://trainer.plots"
     os.environ["RETUNE_PLOTS"] = str(folder / "figures")
-    if importlib.util.find_spec("matplotlib") is None:
+    try:
+        import matplotlib
+    except ImportError:
         return
-    import matplotlib
 
     original = matplotlib.use
+    # The variable comes too late where Keras has imported matplotlib for its own sake.
+    original("module://trainer.plots")
 
     @functools.wraps(original)
     def use(backend: str, **named: Any) -> None:

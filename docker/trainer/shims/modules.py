@@ -11,6 +11,8 @@ from typing import Any
 # The three namespaces of one Keras. Their modules differ, their classes are the same.
 ROOTS = ("keras", "keras._tf_keras.keras", "tensorflow.keras")
 
+_PRIVATE = "tensorflow.python.keras"
+
 # Below a root: the old path -> where its names are now.
 _MOVED = {
     # Private modules that became unreachable with Keras 2.6.
@@ -63,6 +65,9 @@ _MOVED = {
 
 def install() -> None:
     sys.meta_path.insert(0, _Finder())
+    # TensorFlow has imported its private copy for itself, and keeps what it holds of it.
+    for name in [each for each in sys.modules if f"{each}.".startswith(f"{_PRIVATE}.")]:
+        del sys.modules[name]
     _complete()
     for root in ROOTS:
         _set_attributes(root)
@@ -157,9 +162,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _target(fullname: str) -> str | None:
-    private = "tensorflow.python.keras"
-    if fullname == private or fullname.startswith(private + "."):
-        rest = fullname.removeprefix(private).lstrip(".")
+    if f"{fullname}.".startswith(f"{_PRIVATE}."):
+        rest = fullname.removeprefix(_PRIVATE).lstrip(".")
         rest = _MOVED.get(rest, rest)
         return f"keras._tf_keras.keras.{rest}".rstrip(".")
     for root in ROOTS:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -67,3 +68,6 @@ def _backend(backend: Any) -> None:
     for name, value in extra.items():
         if not hasattr(backend, name):
             setattr(backend, name, value)
+    # Those that there are know TensorFlow's variables only, and not Keras 3's.
+    backend.set_value = lambda variable, value: variable.assign(value)
+    backend.get_value = keras.ops.convert_to_numpy
