@@ -1,12 +1,11 @@
 """What a trial's learning curves say, as a value with its reasons."""
 
-import itertools
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jobs.environment.spool import Epoch
+from jobs.search.curve import Curve
 
 Kind = Literal[
     "out-of-memory",
@@ -16,19 +15,25 @@ Kind = Literal[
     "chance",
     "overfit",
     "jumping",
+    "crawling",
     "rising",
     "underfit",
+    "noise",
     "converged",
 ]
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One finding. ``evidence``: the numbers in the sentence; accuracies are 0 to 1."""
+    """The weightiest finding. ``evidence``: the numbers behind it; accuracies are 0 to 1.
+
+    ``also``: further findings on the same curves, in order of weight.
+    """
 
     kind: Kind
     sentence: str
     evidence: Mapping[str, float] = field(default_factory=dict)
+    also: tuple["Diagnosis", ...] = ()
 
 
 _FAILURES: Mapping[str, tuple[Kind, str]] = {
@@ -36,6 +41,9 @@ _FAILURES: Mapping[str, tuple[Kind, str]] = {
     "nan": ("diverged", "The loss became NaN: the steps were too large."),
     "time-limit": ("too-slow", "It ran past its time limit."),
 }
+LARGE_GAP, SMALL_GAP = 0.12, 0.08
+COARSE = 0.025
+"""Standard error from which on a validation set is too small to see what a tweak brings."""
 
 
 def diagnose(
@@ -47,11 +55,19 @@ def diagnose(
 ) -> Diagnosis:
     """Judge the curves of a trial's last ``fit``.
 
-    A difference counts where it is larger than the standard error of an accuracy measured on
-    ``validation_images`` images, sqrt(p(1-p)/n). Overfitting and the generalisation gap are
-    judged as in Prechelt, "Early Stopping - But When?" (1998, section 2); a learning rate that is
-    too high by the loss's oscillation, as in Smith, "A disciplined approach to neural network
-    hyper-parameters" (2018, sections 3 and 4).
+    Levels and slopes are taken over several epochs, and a difference counts where it is larger
+    than the standard error of an accuracy on ``validation_images`` images (``Curve``).
+
+    - overfit: training far above validation (Goodfellow, Bengio, Courville, "Deep Learning",
+      2016, section 5.2), or the validation loss above its minimum (the generalisation loss of
+      Prechelt, "Early Stopping - But When?", 1998).
+    - underfit: both low and flat (the same, section 5.2).
+    - diverged, jumping, crawling, chance: a learning rate that is too high or too low (Bengio,
+      "Practical Recommendations for Gradient-Based Training of Deep Architectures", 2012;
+      Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018).
+    - rising: a positive slope at the end, as curve extrapolation takes it (Domhan,
+      Springenberg, Hutter, "Speeding Up Automatic Hyperparameter Optimization of Deep Neural
+      Networks by Extrapolation of Learning Curves", 2015).
     """
     if failure is not None:
         kind, sentence = _FAILURES.get(failure, ("failed", "It failed, so its curves say nothing."))
@@ -59,79 +75,79 @@ def diagnose(
     last = [each for each in epochs if each.fit == epochs[-1].fit and each.val_accuracy is not None]
     if not last:
         return Diagnosis("failed", "No epoch reported a validation accuracy.")
-    curve = _Curve(last, validation_images)
-    chance = 1 / classes if classes else 0.5
+    curve = Curve(last, validation_images)
     evidence = {
-        "validation": curve.best,
-        "train": curve.train,
+        "validation": curve.validation,
+        "best": curve.best,
         "gap": curve.gap,
         "slope": curve.slope,
         "error": curve.error,
     }
+    if curve.train is not None:
+        evidence["train"] = curve.train
+    first, *others = [
+        Diagnosis(kind, sentence, evidence)
+        for kind, sentence in _findings(curve, 1 / classes if classes else 0.5, validation_images)
+    ]
+    return replace(first, also=tuple(others))
 
-    def finding(kind: Kind, sentence: str) -> Diagnosis:
-        return Diagnosis(kind, sentence, evidence)
 
-    if curve.best < chance + 2 * curve.error and curve.train < chance + 0.1:
-        return finding(
-            "chance",
-            f"Validation accuracy {curve.best:.3f} is no better than chance ({chance:.2f}).",
+def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple[Kind, str]]:
+    """Findings in order of weight; the last one is always there."""
+    if not curve.finite or curve.explodes:
+        yield "diverged", "The training loss ran away: the steps were too large."
+        return
+    train = curve.train
+    # A child that inherits a good fit comes down little as well: that is no crawling.
+    low = train is not None and train < chance + 0.35 * (1 - chance)
+    if curve.crawls and low and curve.gap < SMALL_GAP:
+        yield (
+            "crawling",
+            f"The training loss falls with every epoch but has hardly come down, at validation "
+            f"accuracy {curve.validation:.3f}: the steps are small.",
         )
-    if curve.gap > max(0.08, 3 * curve.error) and not curve.rises:
-        return finding(
+    if curve.validation < chance + 2 * curve.error and (train is None or train < chance + 0.1):
+        yield (
+            "chance",
+            f"Validation accuracy {curve.validation:.3f} is no better than chance ({chance:.2f}).",
+        )
+        return
+    least = max(SMALL_GAP, 3 * curve.error)
+    if train is not None and curve.gap > least and (not curve.rises or curve.gap > LARGE_GAP):
+        stopped = (
+            f"which rises by {max(curve.slope, 0.0):.3f} an epoch only"
+            if curve.rises
+            else f"which was best at epoch {curve.best_epoch} of {curve.length}"
+        )
+        yield (
             "overfit",
-            f"Training accuracy {curve.train:.3f} is {curve.gap:.3f} above validation, which has "
-            f"not improved since epoch {curve.best_epoch} of {len(last)}.",
+            f"Training accuracy {train:.3f} is {curve.gap:.3f} above validation, {stopped}.",
+        )
+    elif curve.loss_above_best > 0.1 and not curve.rises and not curve.jumps:
+        yield (
+            "overfit",
+            f"The validation loss has risen {100 * curve.loss_above_best:.0f} % above its lowest "
+            f"value, and the accuracy was best at epoch {curve.best_epoch} of {curve.length}.",
         )
     if curve.jumps:
-        return finding("jumping", "The validation loss jumps up and down from epoch to epoch.")
+        yield "jumping", "The loss jumps up and down from epoch to epoch: the steps are large."
     if curve.rises:
-        return finding(
+        yield (
             "rising",
             f"Validation accuracy was still rising at the end, by {curve.slope:.3f} an epoch.",
         )
-    if curve.gap < 0.05:
-        return finding(
+        return
+    if train is not None and curve.gap < 0.06 and train < 0.95:
+        yield (
             "underfit",
-            f"Training accuracy {curve.train:.3f} and validation accuracy {curve.best:.3f} are "
-            "both low and flat.",
+            f"Training accuracy {train:.3f} and validation accuracy {curve.validation:.3f} are "
+            "close together and flat.",
         )
-    return finding(
-        "converged", f"Validation accuracy has settled at {curve.best:.3f} with a small gap."
-    )
-
-
-class _Curve:
-    """Numbers of one ``fit``."""
-
-    def __init__(self, epochs: Sequence[Epoch], images: int | None) -> None:
-        values = [each.val_accuracy or 0.0 for each in epochs]
-        self.best = max(values)
-        self.best_epoch = values.index(self.best) + 1
-        tail = epochs[-3:]
-        self.train = sum(each.accuracy or 0.0 for each in tail) / len(tail)
-        self.gap = self.train - sum(values[-3:]) / len(tail)
-        self.error = math.sqrt(max(self.best * (1 - self.best), 0.01) / (images or 500))
-        window = values[-max(3, len(values) // 2) :]
-        self.slope = _slope(window)
-        late = self.best_epoch >= len(values) - max(1, len(values) // 4)
-        self.rises = late and self.slope * len(window) > self.error
-        losses = [each.val_loss for each in epochs if each.val_loss is not None]
-        self.jumps = len(losses) >= 4 and _turns(losses) and max(losses[1:]) > 1.5 * min(losses)
-
-
-def _slope(values: Sequence[float]) -> float:
-    """Least squares slope by position."""
-    n = len(values)
-    if n < 2:
-        return 0.0
-    middle, mean = (n - 1) / 2, sum(values) / n
-    above = sum((i - middle) * (each - mean) for i, each in enumerate(values))
-    return above / sum((i - middle) ** 2 for i in range(n))
-
-
-def _turns(values: Sequence[float]) -> bool:
-    """Whether most steps go the other way than the step before."""
-    steps = [after - before for before, after in itertools.pairwise(values)]
-    turned = sum(a * b < 0 for a, b in itertools.pairwise(steps))
-    return turned >= max(2, 0.6 * (len(steps) - 1))
+    elif images is not None and curve.error > COARSE:
+        yield (
+            "noise",
+            f"{images} validation images tell an accuracy to ±{curve.error:.3f} only, and it "
+            f"changed less than that around {curve.validation:.3f}.",
+        )
+    else:
+        yield "converged", f"Validation accuracy has settled at {curve.validation:.3f}."

@@ -1,25 +1,34 @@
 """What to try next: the answer to the diagnosis that has not been tried and can be built."""
 
 import random
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from jobs.environment.spool import Epoch
 from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
+from jobs.search.history import History, values
 from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import ANSWERS, Candidate, Model, candidates
 from jobs.source.script import Value
 
 PROPOSAL = "retune:proposal"
-SECOND_CHANCE = 3
-"""So many children without a gain, and a trial is no parent any more while others promise more."""
+PARENTS = 8
+"""So many parents are looked at with the rules, best first, before TPE has its say."""
+REPAIRABLE = ("out-of-memory", "diverged", "too-slow")
 
 
 class Exhausted(RetuneError):  # noqa: N818
@@ -29,9 +38,10 @@ class Exhausted(RetuneError):  # noqa: N818
 class RetuneSampler(BaseSampler):
     """Picks a parent and a tweak by rules from its curves; Optuna's TPE where they are at an end.
 
-    ``buildable`` says why a tweak of a trial cannot be built, or None. ``classes`` and
-    ``validation_images`` are those of the data set where they are known. The same study and trial
-    number give the same proposal.
+    ``target``: validation accuracy (0 to 1) wanted. ``buildable`` says why a tweak of a trial
+    cannot be built, or None. ``classes`` and ``validation_images`` are those of the data set where
+    they are known. Everything else is read from the study's storage, and the same study, trial
+    number and seed give the same proposal in any process.
     """
 
     def __init__(
@@ -46,32 +56,23 @@ class RetuneSampler(BaseSampler):
         self.target, self.buildable = target, buildable
         self.classes, self.validation_images = classes, validation_images
         self.seed = seed
-        self._tpe = TPESampler(seed=seed, n_startup_trials=5)
 
     # Optuna's interface ----------------------------------------------------------------------
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Raises Exhausted."""
-        done = [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
-        if not any(each.params for each in done):
+        history = History(study.get_trials(deepcopy=False), self.validation_images)
+        if not history.readable:
             return
-        proposal = self._propose(study, trial, done)
         study._storage.set_trial_system_attr(
-            trial._trial_id,
-            PROPOSAL,
-            {
-                "parent": proposal.parent,
-                "tweak": dict(proposal.tweak),
-                "kind": proposal.kind,
-                "sentence": proposal.sentence,
-            },
+            trial._trial_id, PROPOSAL, asdict(self._propose(study, trial, history))
         )
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         found = self._stored(study, trial)
-        return dict(study.trials[found.parent].distributions) if found else {}
+        return dict(self._parent(study, found).distributions) if found else {}
 
     def sample_relative(
         self,
@@ -82,11 +83,11 @@ class RetuneSampler(BaseSampler):
         found = self._stored(study, trial)
         if not found or not search_space:
             return {}
-        values = {**study.trials[found.parent].params, **found.tweak}
+        wanted = {**self._parent(study, found).params, **found.tweak}
         return {
-            name: values[name]
+            name: wanted[name]
             for name, each in search_space.items()
-            if each._contains(each.to_internal_repr(values[name]))
+            if _lies_in(wanted[name], each)
         }
 
     def sample_independent(
@@ -96,7 +97,15 @@ class RetuneSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+        """The tweak's own value where the parent has no such parameter; otherwise TPE's."""
+        found = self._stored(study, trial)
+        if found and param_name in found.tweak:
+            value = found.tweak[param_name]
+            if _lies_in(value, param_distribution):
+                return value
+        return self._tpe(study, trial).sample_independent(
+            study, trial, param_name, param_distribution
+        )
 
     def proposal(self, study: optuna.Study, trial: FrozenTrial) -> Proposal:
         """What was proposed for a trial. Raises KeyError where nothing was."""
@@ -110,44 +119,33 @@ class RetuneSampler(BaseSampler):
         attrs = study._storage.get_trial_system_attrs(trial._trial_id)
         return Proposal(**attrs[PROPOSAL]) if PROPOSAL in attrs else None
 
+    @staticmethod
+    def _parent(study: optuna.Study, found: Proposal) -> FrozenTrial:
+        return study.get_trials(deepcopy=False)[found.parent]
+
+    def _number(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        return zlib.crc32(f"{study.study_name}/{trial.number}/{self.seed}".encode())
+
+    def _tpe(self, study: optuna.Study, trial: FrozenTrial) -> TPESampler:
+        return TPESampler(seed=self._number(study, trial), n_startup_trials=5)
+
     # The choice ------------------------------------------------------------------------------
 
-    def _propose(
-        self, study: optuna.Study, trial: FrozenTrial, done: list[FrozenTrial]
-    ) -> Proposal:
-        tried = {_key(each.params) for each in done}
-        tried |= {
-            _key({**_params(done, each), **each.user_attrs.get("tweak", {})}) for each in done
-        }
-        for parent in self._parents(done):
-            finding = self._diagnose(parent)
-            for each in self._ranked(finding, parent, done):
-                child = {**parent.params, **each.tweak}
-                if _key(child) in tried or self.buildable(parent.number, each.tweak) is not None:
-                    continue
-                return Proposal(
-                    parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
-                )
-        return self._by_tpe(study, trial, done, tried)
+    def _propose(self, study: optuna.Study, trial: FrozenTrial, history: History) -> Proposal:
+        repair = self._repair(history)
+        if repair is not None:
+            return repair
+        parents = history.parents()
+        for parent in parents[:PARENTS]:
+            for finding, each in self._ranked(parent, history):
+                if self._new(parent, each.tweak, history):
+                    return Proposal(
+                        parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
+                    )
+        return self._by_tpe(study, trial, history)
 
-    def _parents(self, done: list[FrozenTrial]) -> Iterator[FrozenTrial]:
-        """The best trial first; one whose children brought nothing goes behind the others."""
-        usable = [each for each in done if each.params and _accuracy(each) is not None]
-        if not usable:
-            yield from (each for each in done if each.params)
-            return
-        usable.sort(key=lambda each: (-(_accuracy(each) or 0.0), each.number))
-        fruitless = {each.number: self._fruitless(each, done) for each in usable}
-        usable.sort(key=lambda each: fruitless[each.number] >= SECOND_CHANCE)
-        yield from usable
-
-    @staticmethod
-    def _fruitless(parent: FrozenTrial, done: list[FrozenTrial]) -> int:
-        return sum(
-            each.user_attrs.get("parent") == parent.number
-            and (_accuracy(each) or 0.0) <= (_accuracy(parent) or 0.0)
-            for each in done
-        )
+    def _new(self, parent: FrozenTrial, tweak: Mapping[str, Value], history: History) -> bool:
+        return not history.tried(parent, tweak) and self.buildable(parent.number, tweak) is None
 
     def _diagnose(self, trial: FrozenTrial) -> Diagnosis:
         result = trial.user_attrs.get("result") or {}
@@ -155,63 +153,102 @@ class RetuneSampler(BaseSampler):
             [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
             classes=self.classes,
             validation_images=self.validation_images,
-            failure=result.get("failure") if trial.state == TrialState.FAIL else None,
+            failure=result.get("failure"),
         )
 
-    @staticmethod
-    def _ranked(
-        finding: Diagnosis, parent: FrozenTrial, done: list[FrozenTrial]
-    ) -> list[Candidate]:
-        """Answers to the finding in their order; kinds that failed with this parent come last."""
-        failed = {
-            each.user_attrs.get("kind")
-            for each in done
-            if each.user_attrs.get("parent") == parent.number
-        }
-        found = list(candidates(ANSWERS[finding.kind], Model(parent.params)))
-        return sorted(found, key=lambda each: each.kind in failed)
+    def _ranked(self, parent: FrozenTrial, history: History) -> list[tuple[Diagnosis, Candidate]]:
+        """The answers to each finding by what their kind is expected to pay.
 
-    def _by_tpe(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        done: list[FrozenTrial],
-        tried: set[str],
-    ) -> Proposal:
-        """Values of the best trial's search space as Optuna's TPE would have them."""
-        parent = next(iter(self._parents(done)))
-        rng = random.Random(zlib.crc32(f"{study.study_name}/{trial.number}/{self.seed}".encode()))
-        names = [
-            name
-            for name, each in parent.distributions.items()
-            if isinstance(each, FloatDistribution | IntDistribution)
-            and name not in parent.user_attrs.get("held", {})
+        Kinds that brought nothing to this parent come last.
+        """
+        model = Model(values(parent), parent.user_attrs.get("held", {}))
+        finding = self._diagnose(parent)
+        found = [
+            (each, candidate)
+            for each in (finding, *finding.also)
+            for candidate in candidates(ANSWERS[each.kind], model)
         ]
-        for _ in range(50):
-            if not names:
-                break
-            name = rng.choice(names)
-            value = self._tpe.sample_independent(study, trial, name, parent.distributions[name])
-            tweak = {name: value}
-            if value == parent.params[name] or _key({**parent.params, **tweak}) in tried:
-                continue
-            if self.buildable(parent.number, tweak) is None:
-                return Proposal(
-                    parent.number, tweak, "model", "The rules are at an end: as TPE would have it."
-                )
+        failed = history.kinds_without_gain(parent)
+        place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
+
+        def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, float]:
+            kind = pair[1].kind
+            return kind in failed, -history.payoff.expected(kind, place[id(pair[1])])
+
+        return sorted(found, key=rank)
+
+    def _repair(self, history: History) -> Proposal | None:
+        """The last trial's tweak in a safer form, where it failed for a reason that has one.
+
+        A repair that fails as well is not repaired again: its parent gets another tweak.
+        """
+        failed = history.last
+        if failed is None or history.accuracy(failed) is not None:
+            return None
+        finding = self._diagnose(failed)
+        parent = history.parent(failed)
+        if parent is None or finding.kind not in REPAIRABLE:
+            return None
+        if failed.user_attrs.get("kind") == "repair":
+            return None
+        wanted = failed.user_attrs.get("tweak", {})
+        model = Model({**values(parent), **wanted}, parent.user_attrs.get("held", {}))
+        for each in candidates(ANSWERS[finding.kind], model):
+            tweak = {
+                name: value
+                for name, value in {**wanted, **each.tweak}.items()
+                if values(parent).get(name) != value
+            }
+            if tweak and self._new(parent, tweak, history):
+                why = f"Trial {failed.number} failed. {finding.sentence} {each.answer}"
+                return Proposal(parent.number, tweak, "repair", why)
+        return None
+
+    def _by_tpe(self, study: optuna.Study, trial: FrozenTrial, history: History) -> Proposal:
+        """One value of a good trial's search space, as Optuna's TPE would have it."""
+        tpe = self._tpe(study, trial)
+        rng = random.Random(self._number(study, trial))
+        for parent in history.parents():
+            held = parent.user_attrs.get("held", {})
+            space = [each for each in parent.distributions.items() if each[0] not in held]
+            rng.shuffle(space)
+            for name, distribution in space:
+                now = parent.params[name]
+                for value in _near(now, distribution, tpe, study, trial, name):
+                    if value != now and self._new(parent, {name: value}, history):
+                        why = f"The rules are at an end: {name} as TPE or its neighbours have it."
+                        return Proposal(parent.number, {name: value}, f"tpe:{name}", why)
         raise Exhausted("Nothing that has not been tried yet can be built from this script.")
 
 
-def _accuracy(trial: FrozenTrial) -> float | None:
-    result = trial.user_attrs.get("result") or {}
-    value = result.get("objective")
-    return trial.value if trial.state == TrialState.COMPLETE else value
+def _near(
+    now: Any,
+    distribution: BaseDistribution,
+    tpe: TPESampler,
+    study: optuna.Study,
+    trial: FrozenTrial,
+    name: str,
+) -> Iterator[Any]:
+    """TPE's value, then the neighbours of the present one. Blocks grow and shrink one by one."""
+    if isinstance(distribution, CategoricalDistribution):
+        yield from distribution.choices
+        return
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        return
+    if name != "blocks":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield tpe.sample_independent(study, trial, name, distribution)
+    step = distribution.step or (1 if isinstance(distribution, IntDistribution) else None)
+    factors = (now * 2, now / 2) if distribution.log or step is None else (now + step, now - step)
+    for value in factors:
+        near = int(value) if isinstance(distribution, IntDistribution) else float(value)
+        if distribution.low <= near <= distribution.high:
+            yield near
 
 
-def _params(done: list[FrozenTrial], trial: FrozenTrial) -> dict[str, Value]:
-    number = trial.user_attrs.get("parent")
-    return next((dict(each.params) for each in done if each.number == number), {})
-
-
-def _key(params: Mapping[str, Any]) -> str:
-    return repr(sorted(params.items()))
+def _lies_in(value: Any, distribution: BaseDistribution) -> bool:
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False

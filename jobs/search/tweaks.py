@@ -1,7 +1,7 @@
 """The tweaks that answer a diagnosis, in the order in which they are worth trying."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,9 @@ from jobs.search.diagnosis import Kind
 from jobs.source.script import Value
 
 LEVELS = ("none", "light", "medium", "strong")
+MOST_EPOCHS, EPOCHS = 30, 8
+"""Epochs of one trial at the most, and those that a changed network is given at the least."""
+LEAST_RATE, MOST_RATE = 1e-5, 1e-1
 Tweaked = dict[str, Value]
 
 
@@ -22,22 +25,32 @@ class Candidate:
 
 
 class Model:
-    """The parent's hyperparameters; a tweak that its script does not offer is empty."""
+    """The parent's hyperparameters that may change; a tweak that does not apply is empty.
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = params
+    ``params``: name -> value. ``held``: names that the script or the pusher holds.
+    """
+
+    def __init__(self, params: Mapping[str, Any], held: Collection[str] = ()) -> None:
+        self.params = {name: value for name, value in params.items() if name not in held}
+        self._all = params
 
     def names(self, pattern: str) -> list[str]:
-        found = [name for name in self.params if re.fullmatch(pattern, name)]
-        return sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0))
+        return _numbered(self.params, pattern)
+
+    def longer(self) -> Tweaked:
+        """Half as many again. A child starts from its parent's weights: these are *further*."""
+        now = self.params.get("fit.epochs")
+        if not now or now >= MOST_EPOCHS:
+            return {}
+        return {"fit.epochs": min(MOST_EPOCHS, max(now + 3, round(now * 1.5)))}
+
+    def shorter(self) -> Tweaked:
+        now = self.params.get("fit.epochs", 1)
+        return {"fit.epochs": now // 2} if now > 1 else {}
 
     def epochs(self, least: int) -> Tweaked:
         now = self.params.get("fit.epochs")
-        return {"fit.epochs": least} if isinstance(now, int) and now < least else {}
-
-    def longer(self) -> Tweaked:
-        now = self.params.get("fit.epochs")
-        return {"fit.epochs": min(100, max(now + 3, round(now * 1.6)))} if now else {}
+        return {"fit.epochs": least} if now and now < least else {}
 
     def augmented(self) -> Tweaked:
         now = self.params.get("augmentation")
@@ -46,33 +59,60 @@ class Model:
         step = 2 if now == "none" else 1
         return {"augmentation": LEVELS[LEVELS.index(now) + step]}
 
+    def less_augmented(self) -> Tweaked:
+        now = self.params.get("augmentation")
+        return {"augmentation": LEVELS[LEVELS.index(now) - 1]} if now in LEVELS[1:] else {}
+
     def dropped(self) -> Tweaked:
         names = self.names(r"dropout\d+\.rate")
         if not names or self.params[names[-1]] >= 0.5:
             return {}
         return {names[-1]: 0.3 if self.params[names[-1]] < 0.3 else 0.5}
 
+    def less_dropped(self) -> Tweaked:
+        names = [each for each in self.names(r"dropout\d+\.rate") if self.params[each] > 0]
+        return {names[-1]: float(round(self.params[names[-1]] / 2, 1))} if names else {}
+
     def deeper(self) -> Tweaked:
-        filters = self.names(r"conv\d+\.filters")
-        if "blocks" not in self.params or not filters:
+        """A block more, twice as wide as the last one, and the epochs that its weights need."""
+        filters = _numbered(self._all, r"conv\d+\.filters")
+        if "blocks" not in self.params:
             return {}
-        wide = int(min(256, 2 * self.params[filters[-1]]))
-        return {"blocks": self.params["blocks"] + 1, f"conv{len(filters) + 1}.filters": wide}
+        more: Tweaked = {"blocks": self.params["blocks"] + 1}
+        if filters:
+            last = self._all[filters[-1]]
+            number = int(filters[-1].split(".")[0].removeprefix("conv"))
+            more[f"conv{number + 1}.filters"] = int(max(last, min(256, 2 * last)))
+        return {**more, **self.epochs(EPOCHS)}
+
+    def deeper_alone(self) -> Tweaked:
+        return {"blocks": self.params["blocks"] + 1} if "blocks" in self.params else {}
 
     def wider(self) -> Tweaked:
         filters = self.names(r"conv\d+\.filters")
         return {filters[-1]: int(2 * self.params[filters[-1]])} if filters else {}
+
+    def narrower(self) -> Tweaked:
+        filters = self.names(r"conv\d+\.filters")
+        widest = max(filters, key=lambda name: self.params[name], default=None)
+        if widest is None or self.params[widest] < 16:
+            return {}
+        return {widest: int(self.params[widest] // 2)}
 
     def larger_kernel(self) -> Tweaked:
         kernels = self.names(r"conv\d+\.kernel_size")
         return {kernels[0]: 5} if kernels and self.params[kernels[0]] == 3 else {}
 
     def normalised(self) -> Tweaked:
-        return {"batch_norm": True} if self.params.get("batch_norm") is False else {}
+        if self.params.get("batch_norm") is not False:
+            return {}
+        return {"batch_norm": True, **self.epochs(EPOCHS)}
 
     def smaller_dense(self) -> Tweaked:
         units = self.names(r"dense\d+\.units")
-        return {units[0]: int(self.params[units[0]] // 2)} if units else {}
+        if not units or self.params[units[0]] < 32:
+            return {}
+        return {units[0]: int(self.params[units[0]] // 2)}
 
     def larger_dense(self) -> Tweaked:
         units = self.names(r"dense\d+\.units")
@@ -80,51 +120,69 @@ class Model:
 
     def rate(self, factor: float) -> Tweaked:
         now = self.params.get("optimizer.learning_rate")
-        return {"optimizer.learning_rate": float(f"{now * factor:.2g}")} if now else {}
+        if not now or not LEAST_RATE <= now * factor <= MOST_RATE:
+            return {}
+        return {"optimizer.learning_rate": float(f"{now * factor:.2g}")}
 
-    def batch(self, factor: float) -> Tweaked:
+    def adaptive(self) -> Tweaked:
+        return {"optimizer.name": "adam"} if self.params.get("optimizer.name") == "sgd" else {}
+
+    def half_batch(self) -> Tweaked:
         now = self.params.get("fit.batch_size")
-        return {"fit.batch_size": max(1, int(now * factor))} if now else {}
+        return {"fit.batch_size": int(now // 2)} if now and now > 1 else {}
+
+    def regularised(self) -> Tweaked:
+        first = {**self.augmented(), **self.dropped()}
+        return {**first, **self.epochs(EPOCHS)} if first else {}
+
+    def freed(self) -> Tweaked:
+        return {**self.less_augmented(), **self.less_dropped()}
 
 
-def _regularise(model: Model) -> Tweaked:
-    first = {**model.augmented(), **model.dropped()}
-    return {**first, **model.epochs(8)} if first else {}
-
-
-def _shorten(model: Model) -> Tweaked:
-    now = model.params.get("fit.epochs", 1)
-    return {"fit.epochs": now // 2} if now > 1 else {}
+def _numbered(params: Mapping[str, Any], pattern: str) -> list[str]:
+    found = [name for name in params if re.fullmatch(pattern, name)]
+    return sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0))
 
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
-_LONGER: Maker = ("longer", lambda m: m.longer(), "Train longer.")
-_REGULARISE: Maker = ("regularise", _regularise, "Show it varied images and drop units.")
-_AUGMENT: Maker = ("augment", lambda m: m.augmented(), "Vary the images more.")
-_DEEPER: Maker = ("deeper", lambda m: m.deeper(), "One more block sees larger shapes.")
-_WIDER: Maker = ("wider", lambda m: m.wider(), "More filters in the last block.")
-_KERNEL: Maker = ("kernel", lambda m: m.larger_kernel(), "A larger first kernel.")
-_NORMALISE: Maker = ("normalise", lambda m: m.normalised(), "Normalise each block's output.")
-_SMALLER: Maker = ("smaller-dense", lambda m: m.smaller_dense(), "A smaller dense layer.")
-_LARGER: Maker = ("larger-dense", lambda m: m.larger_dense(), "A larger dense layer.")
+_LONGER: Maker = ("longer", Model.longer, "Train longer.")
+_REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
+_AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
+_DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
+_DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
+_ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
+_WIDER: Maker = ("wider", Model.wider, "More filters in the last block.")
+_NARROWER: Maker = ("narrower", Model.narrower, "Fewer filters in the widest block.")
+_KERNEL: Maker = ("kernel", Model.larger_kernel, "A larger first kernel.")
+_NORMALISE: Maker = ("normalise", Model.normalised, "Normalise each block's output.")
+_SMALLER: Maker = ("smaller-dense", Model.smaller_dense, "A smaller dense layer.")
+_LARGER: Maker = ("larger-dense", Model.larger_dense, "A larger dense layer.")
+_FREE: Maker = ("less-regularised", Model.freed, "Regularise less.")
 _SLOWER: Maker = ("slower", lambda m: m.rate(0.3), "Smaller steps.")
 _FASTER: Maker = ("faster", lambda m: m.rate(3.0), "Larger steps.")
 _CALM: Maker = ("calm", lambda m: m.rate(0.1), "A tenth of the learning rate.")
-_HALVE: Maker = ("halve-batch", lambda m: m.batch(0.5), "Half the batch.")
-_SHORTEN: Maker = ("shorten", _shorten, "Half the epochs.")
+_ADAPT: Maker = ("optimizer", Model.adaptive, "Steps of a size of their own for each weight.")
+_HALVE: Maker = ("halve-batch", Model.half_batch, "Half the batch.")
+_SHORTEN: Maker = ("shorten", Model.shorter, "Half the epochs.")
 
-_GROW = (_DEEPER, _WIDER, _NORMALISE, _KERNEL, _LARGER)
+_GROW = (_DEEPER, _ALONE, _WIDER, _NORMALISE, _KERNEL, _LARGER)
+_SETTLED = (_DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER, _NORMALISE, _LONGER, _KERNEL, _LARGER)
 ANSWERS: Mapping[Kind, Sequence[Maker]] = {
-    "out-of-memory": (_HALVE, _SMALLER),
+    "out-of-memory": (_HALVE, _NARROWER, _SMALLER),
     "diverged": (_CALM, _SLOWER, _NORMALISE),
-    "too-slow": (_SHORTEN, _SMALLER),
+    "too-slow": (_SHORTEN, _NARROWER, _SMALLER),
     "failed": (_SLOWER, _HALVE),
-    "chance": (_SLOWER, _FASTER, _NORMALISE, *_GROW),
-    "overfit": (_REGULARISE, _DEEPER, _AUGMENT, _NORMALISE, _SMALLER, _SLOWER, _WIDER),
-    "jumping": (_SLOWER, _REGULARISE, _DEEPER, _NORMALISE, _LONGER),
-    "rising": (_LONGER, _DEEPER, _REGULARISE, _WIDER, _SLOWER),
-    "underfit": (_DEEPER, _WIDER, _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL),
-    "converged": (_DEEPER, _REGULARISE, _WIDER, _SLOWER, _NORMALISE, _LONGER, _KERNEL),
+    "chance": (_SLOWER, _FASTER, _ADAPT, _NORMALISE, *_GROW),
+    "overfit": (
+        *(_REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP),
+        *(_NORMALISE, _SMALLER, _SLOWER, _WIDER, _LONGER),
+    ),
+    "jumping": (_SLOWER, _REGULARISE, _DEEPER, _ALONE, _NORMALISE, _LONGER),
+    "crawling": (_FASTER, _ADAPT, _NORMALISE, _LONGER, *_GROW),
+    "rising": (_LONGER, _DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER),
+    "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
+    "noise": _SETTLED,
+    "converged": _SETTLED,
 }
 
 

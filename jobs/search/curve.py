@@ -1,0 +1,92 @@
+"""A learning curve's numbers: levels, slopes and their errors over several epochs."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from jobs.environment.spool import Epoch
+
+IMAGES = 500
+"""Validation images assumed where their number is not known."""
+
+
+class Curve:
+    """Numbers of one ``fit``; ``epochs`` all have a validation accuracy.
+
+    Levels are means over the last (up to) three epochs, so that no single epoch decides.
+    ``error`` is the standard error sqrt(p(1-p)/n) of an accuracy p on n validation images
+    (normal approximation of the binomial). Accuracies are 0 to 1, slopes are per epoch.
+    """
+
+    def __init__(self, epochs: Sequence[Epoch], images: int | None) -> None:
+        values = [each.val_accuracy or 0.0 for each in epochs]
+        tail = min(3, max(1, len(values) // 2))
+        self.length = len(values)
+        self.best = max(values)
+        self.best_epoch = values.index(self.best) + 1
+        self.validation = _mean(values[-tail:])
+        accuracies = [each.accuracy for each in epochs if each.accuracy is not None]
+        self.train = _mean(accuracies[-tail:]) if accuracies else None
+        self.gap = 0.0 if self.train is None else self.train - self.validation
+        self.error = math.sqrt(
+            max(self.validation * (1 - self.validation), 0.01) / (images or IMAGES)
+        )
+        window = values[-max(4, math.ceil(len(values) / 2)) :]
+        self.slope = slope(window)
+        self.gain = self.slope * (len(window) - 1)
+        late = self.best_epoch > len(values) - max(1, math.ceil(len(values) / 4))
+        self.rises = late and len(window) > 1 and self.gain > self.error
+        self._losses = [each.loss for each in epochs if each.loss is not None]
+        self._val_losses = [each.val_loss for each in epochs if each.val_loss is not None]
+
+    @property
+    def finite(self) -> bool:
+        return all(math.isfinite(each) for each in (*self._losses, *self._val_losses))
+
+    @property
+    def explodes(self) -> bool:
+        """Whether the training loss ends far above where it was, not in the last epoch only."""
+        losses = self._losses
+        return len(losses) >= 3 and min(losses[-2:]) > 2 * min(losses[:-2])
+
+    @property
+    def jumps(self) -> bool:
+        """Whether a loss turns with most steps, and by more than a fifth of its level."""
+        return _jumps(self._val_losses, 0.2) or _jumps(self._losses, 0.1)
+
+    @property
+    def crawls(self) -> bool:
+        """Whether the training loss falls with every step and has hardly come down."""
+        losses = self._losses
+        falls = all(after < before for before, after in itertools.pairwise(losses))
+        return len(losses) >= 4 and falls and losses[-1] > 0.85 * losses[0]
+
+    @property
+    def loss_above_best(self) -> float:
+        """Prechelt's generalisation loss: the last validation losses over the lowest, minus 1."""
+        losses = self._val_losses
+        if len(losses) < 3 or min(losses) <= 0:
+            return 0.0
+        return _mean(losses[-2:]) / min(losses) - 1
+
+
+def slope(values: Sequence[float]) -> float:
+    """Least squares slope by position."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    middle, mean = (n - 1) / 2, _mean(values)
+    above = sum((i - middle) * (each - mean) for i, each in enumerate(values))
+    return above / sum((i - middle) ** 2 for i in range(n))
+
+
+def _jumps(losses: Sequence[float], share: float) -> bool:
+    steps = [after - before for before, after in itertools.pairwise(losses)]
+    turned = sum(a * b < 0 for a, b in itertools.pairwise(steps))
+    if len(steps) < 4 or turned < max(3, 0.6 * (len(steps) - 1)):
+        return False
+    return _mean([abs(each) for each in steps[1:]]) > share * _mean(losses[1:])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

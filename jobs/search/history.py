@@ -1,0 +1,107 @@
+"""What a study's trials say together: who is a promising parent, what was tried, what paid."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from jobs.search.curve import IMAGES, slope
+from jobs.search.payoff import Attempt, Payoff
+from jobs.source.script import Value
+
+
+class History:
+    """The finished trials of a study. ``images``: validation images, where they are known."""
+
+    def __init__(self, trials: Sequence[FrozenTrial], images: int | None) -> None:
+        self._done = {each.number: each for each in trials if each.state.is_finished()}
+        self.readable = [each for each in self._done.values() if values(each)]
+        self.last = self.readable[-1] if self.readable else None
+        self._children: dict[int, list[FrozenTrial]] = defaultdict(list)
+        self._tried = set()
+        for each in self.readable:
+            parent = self.parent(each)
+            self._tried.add(_key(values(each)))
+            if parent is not None:
+                self._children[parent.number].append(each)
+        for each in trials:  # also what is under way, or failed before its script was read
+            parent = self.parent(each)
+            if parent is not None:
+                tweak = each.user_attrs.get("tweak", {})
+                self._tried.add(_key({**values(parent), **tweak}))
+        best = max((self.accuracy(each) or 0.0 for each in self.readable), default=0.0)
+        self.error = math.sqrt(max(best * (1 - best), 0.01) / (images or IMAGES))
+        self.payoff = Payoff(self._attempts(), self.error)
+
+    @staticmethod
+    def accuracy(trial: FrozenTrial) -> float | None:
+        """The objective (0 to 1) of a trial that did not fail."""
+        if trial.state == TrialState.COMPLETE:
+            return trial.value
+        if trial.state != TrialState.PRUNED:
+            return None
+        value = (trial.user_attrs.get("result") or {}).get("objective")
+        return value if value is None else float(value)
+
+    def parent(self, trial: FrozenTrial) -> FrozenTrial | None:
+        number = trial.user_attrs.get("parent")
+        return None if number is None else self._done.get(number)
+
+    def parents(self) -> list[FrozenTrial]:
+        """Trials to tweak, the most promising first.
+
+        A trial promises its accuracy, and what its slope would bring in a few epochs, at most
+        twice the standard error. Every child without a gain after the first takes off one
+        standard error, so that others get their second chance. Failed trials are no parents,
+        unless nothing else is there.
+        """
+        usable = [each for each in self.readable if self.accuracy(each) is not None]
+        if not usable:
+            return self.readable[:1]
+        return sorted(usable, key=lambda each: (-self._promise(each), each.number))
+
+    def _promise(self, trial: FrozenTrial) -> float:
+        steps = sorted(trial.intermediate_values)[-4:]
+        rising = 2 * slope([trial.intermediate_values[step] for step in steps])
+        fruitless = sum(not self._gained(each, trial) for each in self._children[trial.number])
+        return (
+            (self.accuracy(trial) or 0.0)
+            + min(max(0.0, rising), 2 * self.error)
+            - self.error * max(0, fruitless - 1)
+        )
+
+    def _gained(self, child: FrozenTrial, parent: FrozenTrial) -> bool:
+        return (self.accuracy(child) or 0.0) > (self.accuracy(parent) or 0.0)
+
+    def kinds_without_gain(self, parent: FrozenTrial) -> set[str]:
+        return {
+            str(each.user_attrs.get("kind"))
+            for each in self._children[parent.number]
+            if not self._gained(each, parent)
+        }
+
+    def tried(self, parent: FrozenTrial, tweak: Mapping[str, Value]) -> bool:
+        return _key({**values(parent), **tweak}) in self._tried
+
+    def _attempts(self) -> list[Attempt]:
+        found = []
+        for number, children in self._children.items():
+            before = self.accuracy(self._done[number])
+            for each in children:
+                after = self.accuracy(each)
+                gain = after - before if after is not None and before is not None else None
+                result = each.user_attrs.get("result") or {}
+                seconds = result.get("seconds_in_fit", 0.0) + result.get("seconds_outside_fit", 0.0)
+                found.append(Attempt(str(each.user_attrs.get("kind")), gain, float(seconds)))
+        return found
+
+
+def values(trial: FrozenTrial) -> dict[str, Any]:
+    """The script's values: Optuna's parameters, and those that Optuna could not take."""
+    return {**trial.params, **trial.user_attrs.get("values", {})}
+
+
+def _key(params: Mapping[str, Any]) -> str:
+    return repr(sorted(params.items()))

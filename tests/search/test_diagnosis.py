@@ -1,0 +1,118 @@
+"""Each finding on the curve that textbooks draw for it."""
+
+import random
+
+import pytest
+
+from jobs.environment.spool import Epoch
+from jobs.search.diagnosis import diagnose
+from tests.search.campaign import OVERFIT, RISING, epochs
+
+CURVES = {
+    "overfit": OVERFIT,
+    "rising": RISING,
+    "underfit": epochs([0.6, 0.65, 0.66, 0.66, 0.66], [0.6, 0.65, 0.655, 0.65, 0.65]),
+    "chance": epochs([0.5, 0.51, 0.5, 0.51], [0.5, 0.49, 0.51, 0.5], [0.693] * 4, [0.693] * 4),
+    "crawling": epochs(
+        [0.55, 0.56, 0.57, 0.58, 0.585],
+        [0.56, 0.57, 0.57, 0.58, 0.58],
+        [0.69, 0.686, 0.682, 0.678, 0.674],
+    ),
+    "jumping": epochs(
+        [0.7] * 7,
+        [0.7, 0.55, 0.71, 0.54, 0.7, 0.56, 0.7],
+        val_loss=[0.6, 1.4, 0.6, 1.5, 0.6, 1.3, 0.6],
+    ),
+    "diverged": epochs([0.6, 0.5, 0.5, 0.5], [0.6, 0.5, 0.5, 0.5], [0.6, 0.7, 9.0, 40.0]),
+    "converged": epochs([0.7, 0.8, 0.85, 0.86, 0.86, 0.86], [0.7, 0.78, 0.79, 0.79, 0.79, 0.79]),
+}
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_names_what_the_curve_shows(kind):
+    assert diagnose(CURVES[kind], classes=2, validation_images=1000).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        ("out-of-memory", "out-of-memory"),
+        ("nan", "diverged"),
+        ("time-limit", "too-slow"),
+        ("script-error", "failed"),
+    ],
+)
+def test_a_failure_weighs_more_than_the_curve(failure, kind):
+    assert diagnose(CURVES["rising"], failure=failure).kind == kind
+
+
+def test_no_epoch_is_a_finding_too():
+    assert diagnose([]).kind == "failed"
+    assert diagnose(epochs([0.6], [0.6])[:0]).kind == "failed"
+
+
+def test_a_small_validation_set_is_called_noise_where_a_large_one_has_settled():
+    assert diagnose(CURVES["converged"], validation_images=100).kind == "noise"
+
+
+def test_the_same_rise_counts_with_many_images_and_not_with_few():
+    curve = epochs([0.7, 0.71, 0.73, 0.74, 0.75], [0.70, 0.705, 0.71, 0.715, 0.72])
+    assert diagnose(curve, validation_images=5000).kind == "rising"
+    assert diagnose(curve, validation_images=100).kind != "rising"
+
+
+def test_a_large_gap_is_named_before_the_rise_and_both_are_told():
+    found = diagnose(
+        epochs([0.6, 0.7, 0.8, 0.88, 0.93], [0.6, 0.64, 0.67, 0.7, 0.73]), validation_images=1000
+    )
+    assert found.kind == "overfit"
+    assert [each.kind for each in found.also] == ["rising"]
+    assert "0.9" in found.sentence
+
+
+def test_only_the_last_fit_is_judged():
+    both = CURVES["overfit"] + [
+        Epoch.from_mapping({**vars(each), "fit": 2}) for each in CURVES["rising"]
+    ]
+    assert diagnose(both, classes=2, validation_images=1000).kind == "rising"
+
+
+def test_one_outlying_epoch_does_not_turn_a_rise_into_anything_else():
+    kinds = []
+    for place in range(1, 5):
+        values = [0.5, 0.54, 0.58, 0.62, 0.66, 0.70, 0.74, 0.78]
+        values[place] -= 0.05
+        found = diagnose(epochs([each + 0.02 for each in values], values), validation_images=1000)
+        kinds.append(found.kind)
+    assert kinds == ["rising"] * 4
+
+
+def test_noise_around_a_flat_curve_is_seldom_taken_for_a_rise():
+    rng = random.Random(1)
+    found = []
+    for _ in range(200):
+        values = [sum(rng.random() < 0.7 for _ in range(600)) / 600 for _ in range(8)]
+        found.append(
+            diagnose(epochs([0.72] * 8, values, val_loss=[0.6] * 8), validation_images=600)
+        )
+    assert sum(each.kind == "rising" for each in found) < 40
+
+
+def test_a_loss_that_is_not_finite_is_divergence():
+    curve = epochs([0.6, 0.5], [0.6, 0.5], [0.6, float("nan")])
+    assert diagnose(curve).kind == "diverged"
+
+
+def test_an_epoch_without_training_accuracy_is_judged_by_the_rest():
+    curve = [Epoch.from_mapping({**vars(each), "accuracy": None}) for each in CURVES["rising"]]
+    assert diagnose(curve, validation_images=1000).kind == "rising"
+
+
+def test_a_child_that_goes_on_from_a_good_fit_does_not_crawl():
+    """Accuracies as measured on photographs, after regularisation with inherited weights."""
+    curve = epochs(
+        [0.667, 0.684, 0.708, 0.703, 0.717, 0.724, 0.723, 0.729],
+        [0.668, 0.699, 0.675, 0.726, 0.715, 0.747, 0.724, 0.739],
+        [0.60, 0.59, 0.575, 0.565, 0.56, 0.55, 0.545, 0.54],
+    )
+    assert diagnose(curve, classes=2, validation_images=594).kind == "underfit"

@@ -1,0 +1,205 @@
+"""The sampler on studies whose trainings are functions."""
+
+import math
+import random
+import statistics
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+
+from jobs.search.payoff import Attempt, Payoff
+from jobs.search.sampler import Exhausted
+from tests.search.campaign import OVERFIT, RISING, START, UNDERFIT, Campaign, epochs
+
+
+def surface(values, rng=None):
+    """Validation accuracy that a small network with these values ends at, 0 to 1."""
+    level = 0.62
+    level += 0.05 * min(values.get("blocks", 2) - 2, 2)
+    level += {"none": 0.0, "light": 0.02, "medium": 0.04, "strong": 0.03}[
+        values.get("augmentation", "none")
+    ]
+    level += 0.03 - 0.3 * abs(values.get("dropout1.rate", 0.0) - 0.3) / 3
+    level -= 0.04 * abs(math.log10(values.get("optimizer.learning_rate", 1e-3) / 1e-3))
+    level += 0.01 * math.log2(values.get("conv2.filters", 32) / 32)
+    level += 0.05 * (1 - math.exp(-values.get("fit.epochs", 5) / 8))
+    return level + (rng.gauss(0, 0.005) if rng else 0.0)
+
+
+def trained():
+    def train(values, trial):
+        rng = random.Random(trial.number)
+        end, count = surface(values, rng), max(4, min(int(values.get("fit.epochs", 5)), 12))
+        loose = 0.15 if values.get("augmentation", "none") == "none" else 0.03
+        validation = [end - 0.1 * 0.5**step for step in range(count)]
+        return epochs([each + loose for each in validation], validation)
+
+    return train
+
+
+def test_a_widening_gap_is_answered_by_regularisation_with_the_numbers_in_the_reason():
+    campaign = Campaign(lambda values, trial: OVERFIT)
+    campaign.step()
+    second = campaign.step()
+    assert second.user_attrs["kind"] == "regularise"
+    assert second.user_attrs["tweak"] == {
+        "augmentation": "medium",
+        "dropout1.rate": 0.3,
+        "fit.epochs": 8,
+    }
+    assert "0.9" in second.user_attrs["sentence"]
+
+
+def test_a_rise_is_answered_by_more_epochs():
+    campaign = Campaign(lambda values, trial: RISING)
+    campaign.step()
+    assert campaign.step().user_attrs["tweak"] == {"fit.epochs": 8}
+
+
+def test_a_low_flat_curve_is_answered_by_a_block_with_its_filters():
+    campaign = Campaign(lambda values, trial: UNDERFIT)
+    campaign.step()
+    tweak = campaign.step().user_attrs["tweak"]
+    assert tweak == {"blocks": 3, "conv3.filters": 64, "fit.epochs": 8}
+
+
+def test_never_the_same_twice_and_never_what_cannot_be_built():
+    def buildable(parent, tweak):
+        deep = tweak.get("blocks", 0) > 3
+        return "four blocks do not fit" if deep or "batch_norm" in tweak else None
+
+    campaign = Campaign(trained(), buildable=buildable)
+    trials = campaign.steps(80)
+    seen = [repr(sorted(each.params.items())) for each in trials]
+    assert len(set(seen)) == len(seen)
+    for each in trials[1:]:
+        tweak = each.user_attrs["tweak"]
+        parent = trials[each.user_attrs["parent"]]
+        assert tweak
+        assert buildable(parent.number, tweak) is None
+        assert all(parent.params.get(name) != value for name, value in tweak.items())
+        assert each.user_attrs["sentence"].endswith(".")
+
+
+@pytest.mark.parametrize("name", ["blocks", "augmentation", "fit.epochs", "dropout1.rate"])
+def test_what_is_held_is_left_alone_and_the_rest_of_the_answer_is_kept(name):
+    campaign = Campaign(lambda values, trial: OVERFIT, held={name: "the pusher says so"})
+    for each in campaign.steps(12)[1:]:
+        assert name not in each.user_attrs["tweak"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_part_of_the_hyperparameters_will_do(seed):
+    rng = random.Random(seed)
+    start = {name: value for name, value in START.items() if rng.random() < 0.4}
+    start["optimizer.learning_rate"] = 1e-3
+    campaign = Campaign(trained(), start=start)
+    for each in campaign.steps(10)[1:]:
+        added = set(each.user_attrs["tweak"]) - set(start)
+        assert all(name.startswith("conv") for name in added)
+
+
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [("out-of-memory", "fit.batch_size"), ("nan", "optimizer.learning_rate")],
+)
+def test_a_first_trial_that_fails_is_answered_by_its_safe_tweak(failure, name):
+    campaign = Campaign(lambda values, trial: failure if trial.number == 0 else RISING)
+    campaign.step()
+    second = campaign.step()
+    assert set(second.user_attrs["tweak"]) == {name}
+    assert second.params[name] < START[name]
+
+
+def test_a_tweak_that_runs_out_of_memory_is_tried_once_more_with_half_the_batch():
+    def train(values, trial):
+        return "out-of-memory" if values["blocks"] > 2 else UNDERFIT
+
+    campaign = Campaign(train)
+    trials = campaign.steps(4)
+    assert trials[1].params["blocks"] == 3
+    assert trials[2].user_attrs["parent"] == 0
+    assert trials[2].params["blocks"] == 3
+    assert trials[2].params["fit.batch_size"] == 16
+    assert trials[3].user_attrs["kind"] != "repair"
+
+
+def test_failed_trials_are_no_parents_while_another_is_there():
+    campaign = Campaign(lambda values, trial: "script-error" if trial.number in (2, 4) else OVERFIT)
+    assert not {each.user_attrs.get("parent") for each in campaign.steps(10)} & {2, 4}
+
+
+def test_another_process_and_another_storage_propose_the_same(tmp_path):
+    storage = RDBStorage(f"sqlite:///{tmp_path}/one.db")
+    found = [
+        [each.user_attrs.get("tweak") for each in Campaign(trained(), storage=place).steps(4)]
+        for place in (storage, None)
+    ]
+    assert found[0] == found[1]
+
+
+def test_kinds_that_paid_come_forward():
+    payoff = Payoff([Attempt("wider", 0.08, 10.0), Attempt("deeper", -0.01, 10.0)] * 3, error=0.01)
+    assert payoff.expected("wider", 5) > payoff.expected("normalise", 0)
+    assert payoff.expected("normalise", 5) > payoff.expected("deeper", 0)
+    slow = Payoff([Attempt("wider", 0.08, 100.0), Attempt("deeper", 0.08, 10.0)], error=0.01)
+    assert slow.expected("deeper", 0) > slow.expected("wider", 0)
+
+
+def test_a_parent_without_luck_gives_way():
+    def train(values, trial):
+        return OVERFIT if trial.number in (0, 1) else UNDERFIT
+
+    parents = [each.user_attrs.get("parent") for each in Campaign(train).steps(12)[2:]]
+    assert len(set(parents)) > 1
+
+
+def test_says_when_nothing_is_left():
+    campaign = Campaign(
+        lambda values, trial: OVERFIT, buildable=lambda parent, tweak: "this script is locked"
+    )
+    campaign.step()
+    with pytest.raises(Exhausted, match="can be built"):
+        campaign.step()
+
+
+def test_works_as_any_optuna_sampler():
+    campaign = Campaign(lambda values, trial: UNDERFIT)
+    campaign.step()
+    trial = campaign.study.ask()
+    assert trial.suggest_int("blocks", 1, 6) == 3
+    assert trial.suggest_int("conv3.filters", 8, 1024, log=True) == 64
+    assert trial.suggest_int("dense1.units", 8, 1024, log=True) == 128
+    assert 0.0 <= trial.suggest_float("unknown", 0.0, 1.0) <= 1.0
+    campaign.study.tell(trial, 0.7)
+
+
+def test_climbs_a_response_surface_faster_than_random_search():
+    def random_search(seed):
+        rng = random.Random(seed)
+        best = surface(START)
+        for number in range(11):
+            values = dict(START)
+            values["blocks"] = rng.randint(1, 4)
+            values["augmentation"] = rng.choice(["none", "light", "medium", "strong"])
+            values["dropout1.rate"] = rng.uniform(0, 0.7)
+            values["optimizer.learning_rate"] = 10 ** rng.uniform(-5, -1)
+            values["conv2.filters"] = 2 ** rng.randint(3, 8)
+            values["fit.epochs"] = rng.randint(1, 30)
+            best = max(best, surface(values, random.Random(number)))
+        return best
+
+    ours = [
+        max(each.value for each in Campaign(trained(), name=f"s-{seed}").steps(12))
+        for seed in range(5)
+    ]
+    assert statistics.median(ours) > statistics.median(map(random_search, range(40))) + 0.02
+
+
+def test_a_study_without_a_finished_trial_gets_no_proposal():
+    campaign = Campaign(lambda values, trial: RISING)
+    trial = campaign.study.ask()
+    with pytest.raises(KeyError):
+        campaign.sampler.proposal(campaign.study, campaign.study.trials[0])
+    assert isinstance(trial, optuna.Trial)
