@@ -14,10 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jobs import pictures
 from jobs.files import write_whole
+from jobs.printable import printable
 from jobs.study import StudyView, TrialView
 
-PAGE, STYLE = "report.html", "report.css"
-ACCURACY_PICTURE, CURVES_PICTURE = "accuracy.png", "curves.png"
+PAGE, STYLE, ACCURACY_PICTURE = "report.html", "report.css", "accuracy.png"
+MOST_DIFF_LINES, LONGEST_DIFF_LINE = 400, 400
+DIFF_KINDS = {"+": "added", "-": "removed", "@": "hunk"}
 OUTCOMES = {
     "reached": "Target reached",
     "budget": "Budget spent",
@@ -63,6 +65,14 @@ def duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds))).removeprefix("0:")
 
 
+def looked(view: StudyView) -> int:
+    """How many trials looked at the validation images."""
+    return sum(
+        any(e.val_accuracy is not None for e in each.epochs) or each.objective is not None
+        for each in view.trials
+    )
+
+
 def headline(view: StudyView) -> str:
     if view.outcome is not None:
         return OUTCOMES[view.outcome]
@@ -70,24 +80,34 @@ def headline(view: StudyView) -> str:
 
 
 def diff_lines(diff: str) -> Iterator[DiffLine]:
-    for line in diff.splitlines():
-        if line.startswith(("diff ", "index ", "--- ", "+++ ")):
-            yield DiffLine("file", line)
-        elif line.startswith("@@"):
-            yield DiffLine("hunk", line)
-        elif line.startswith("+"):
-            yield DiffLine("added", line)
-        elif line.startswith("-"):
-            yield DiffLine("removed", line)
-        else:
-            yield DiffLine("context", line)
+    """The first lines of a unified diff, the longest ones cut.
+
+    A notebook's diff may hold megabytes; the branch has it in full.
+    """
+    lines = diff.removesuffix("\n").split("\n") if diff else []
+    in_header = False
+    for line in lines[:MOST_DIFF_LINES]:
+        in_header = line.startswith("diff ") or (in_header and not line.startswith("@@"))
+        kind = "file" if in_header else DIFF_KINDS.get(line[:1], "context")
+        cut = len(line) > LONGEST_DIFF_LINE
+        yield DiffLine(kind, line[:LONGEST_DIFF_LINE] + " …" if cut else line)
+    if len(lines) > MOST_DIFF_LINES:
+        yield DiffLine("hunk", f"… {len(lines) - MOST_DIFF_LINES} more lines, see the branch")
 
 
 def failure(trial: TrialView) -> str:
     """Why a trial failed, or an empty text."""
-    if trial.state != "failed" or trial.result is None:
+    if trial.state != "failed":
         return ""
-    return trial.result.reason or "It left no reason."
+    return (trial.result.reason if trial.result else None) or "It left no reason."
+
+
+def versions(view: StudyView) -> str:
+    """What the trials ran with, as the best or else the last of them says."""
+    told = [
+        each.result.versions for each in (view.best, *view.trials[::-1]) if each and each.result
+    ]
+    return ", ".join(f"{name} {version}" for name, version in next(iter(told), {}).items())
 
 
 def write_report(view: StudyView, folder: Path, *, diff: str, graph: str) -> Path:
@@ -96,12 +116,7 @@ def write_report(view: StudyView, folder: Path, *, diff: str, graph: str) -> Pat
     ``diff``: from the pushed script to the best one. ``graph``: ``git log --graph`` of the study.
     Every file appears whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    curves = pictures.learning_curves(view)
-    if view.trials:
-        write_whole(folder / ACCURACY_PICTURE, pictures.accuracy_by_trial(view))
-    if curves is not None:
-        write_whole(folder / CURVES_PICTURE, curves)
+    curves = _draw_pictures(view, folder)
     source = Path(__file__).parent / "templates" / STYLE
     write_whole(folder / STYLE, source.read_bytes())
     page = (
@@ -113,10 +128,23 @@ def write_report(view: StudyView, folder: Path, *, diff: str, graph: str) -> Pat
             failure=failure,
             diff=list(diff_lines(diff)),
             graph=graph,
-            has_curves=curves is not None,
-            looked=sum(each.objective is not None for each in view.trials),
-            started=time.strftime("%Y-%m-%d %H:%M", time.localtime(view.started)),
+            accuracy_picture=ACCURACY_PICTURE,
+            curves=curves,
+            versions=versions(view),
+            looked=looked(view),
+            started=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(view.started)),
         )
     )
-    write_whole(folder / PAGE, page.encode())
+    write_whole(folder / PAGE, printable(page).encode())
     return folder / PAGE
+
+
+def _draw_pictures(view: StudyView, folder: Path) -> list[tuple[TrialView, str]]:
+    """Draw what has changed; gives the trials that have curves, with their pictures' names."""
+    if view.trials:
+        pictures.draw_accuracy(view, folder / ACCURACY_PICTURE)
+    floor = pictures.curves_floor(view)
+    curves = [(each, f"curves-{each.number}.png") for each in view.trials if each.epochs]
+    for each, name in curves:
+        pictures.draw_curves(each, folder / name, target=view.target, floor=floor)
+    return curves
