@@ -1,0 +1,255 @@
+"""The whole story on a live controller, in the order in which it happens.
+
+It needs JENKINS_URL, JENKINS_USER and JENKINS_TOKEN of an administrator, and a controller on this
+machine that may check out ``file://`` (hudson.plugins.git.GitSCM.ALLOW_LOCAL_CHECKOUT). The restart
+is tried where JENKINS_RESTART is a command that restarts the controller and returns when it is up.
+"""
+
+import email
+import email.policy
+import os
+import subprocess
+import time
+from typing import Any
+
+import jenkins
+import pytest
+
+from jobs import pause
+from jobs.errors import RetuneError
+from jobs.preflight import checks
+from jobs.scheduler.base import JOBS, Next
+from jobs.scheduler.controller import Controller
+from jobs.scheduler.jenkins import JenkinsScheduler
+
+from .conftest import ROOT, SCRIPT, Story, wait_for
+
+pytestmark = [pytest.mark.jenkins, pytest.mark.smtp, pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark.append(pytest.mark.timeout(3600))
+
+SLOW = SCRIPT.replace(
+    "model.fit(",
+    "import time\n\n"
+    "slow = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(1))\n"
+    "model.fit(",
+).replace("epochs=1)", "epochs=40, callbacks=[slow])")
+DENSE = """\
+from tensorflow import keras
+
+model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(1)])
+model.compile(optimizer="adam", loss="mse")
+model.fit([[1.0]], [[1.0]], epochs=1)
+"""
+
+
+def test_the_jenkinsfile_is_valid_for_jenkins_itself(story: Story) -> None:
+    text = (ROOT / "Jenkinsfile").read_text(encoding="utf-8")
+    with story.controller.asking():
+        assert story.controller.client.check_jenkinsfile_syntax(text) == []
+
+
+def test_a_dry_run_changes_nothing(story: Story) -> None:
+    said = story.provision(dry_run=True)
+    assert said[-1] == "This was a dry run: nothing was changed."
+    assert f"create job {story.controller.folder}/pull" in said
+    assert not story.controller.client.job_exists(story.controller.folder)
+
+
+def test_provision_makes_folder_jobs_view_and_settings_once(story: Story) -> None:
+    name = story.controller.folder
+    said = story.provision()
+    created = [line for line in said if line.startswith("create ")]
+    assert created == [
+        f"create folder {name}",
+        *(f"create job {name}/{job}" for job in JOBS),
+        f"create view {name}/Retune",
+        f"create credential {name}/retune-settings",
+    ]
+    assert story.provision()[-1] == "There is nothing to change."
+
+
+def test_a_job_changed_by_hand_is_shown_and_put_right(story: Story) -> None:
+    client, name = story.controller.client, story.controller.name("train")
+    changed = client.get_job_config(name).replace(
+        "<numToKeep>200</numToKeep>", "<numToKeep>3</numToKeep>"
+    )
+    client.reconfig_job(name, changed)
+    said = "\n".join(story.provision())
+    assert f"overwrite job {name} (changed by hand since)" in said
+    assert "-        <numToKeep>3</numToKeep>" in said
+    assert "+        <numToKeep>200</numToKeep>" in said
+    assert story.provision()[-1] == "There is nothing to change."
+
+
+def test_a_job_that_is_somebody_elses_is_left_alone(story: Story) -> None:
+    client, name = story.controller.client, story.controller.name("watch")
+    client.delete_job(name)
+    client.create_job(name, jenkins.EMPTY_CONFIG_XML)
+    try:
+        with pytest.raises(RetuneError, match=r"watch that is not Retune's; rename it"):
+            story.provision()
+        assert "<project>" in client.get_job_config(name)
+    finally:
+        client.delete_job(name)
+    assert f"create job {name}" in story.provision()
+
+
+def test_a_token_that_has_expired_is_the_first_answer(story: Story) -> None:
+    wrong = story.settings.model_copy(update={"jenkins_user": "nobody-of-that-name"})
+    *_, last = checks(Controller(wrong), wrong)
+    assert "does not accept the API token of nobody-of-that-name" in str(last)
+
+
+def test_a_push_goes_through_the_chain_to_the_target(story: Story, mails: Any) -> None:
+    name = story.push()
+    study = story.closed(name)
+    view = study.view()
+    assert view.outcome == "reached", view.reason
+    assert len(view.trials) >= 2
+    assert story.git("ls-remote", "origin", f"refs/heads/retune/{name}/best")
+
+    short = f"main@{name[-7:]}"
+    for job in ("pull", "launch", "train", "tune"):
+        found = story.builds(job, name)
+        assert [each.result for each in found] == ["SUCCESS"] * len(view.trials)
+        names = [each.name.partition(" · 0")[0] for each in reversed(found)]
+        assert names == [f"{short} · trial {number}" for number in range(len(view.trials))]
+    last = story.builds("tune", name)[0]
+    assert view.reason in last.description
+    best = view.winner
+    assert best is not None
+    assert f"{best.objective:.3f}" in last.name
+
+    for artefact in ("report.html", "report.css", "model.keras", "cnn.py", "winner.patch"):
+        assert story.get(f"{last.url}artifact/{artefact}").status_code == 200, artefact
+    report = story.get(f"{last.url}testReport/api/json").json()
+    assert report["passCount"] == len(view.trials)
+
+    [message] = [
+        email.message_from_bytes(each, policy=email.policy.default) for each in mails.messages
+    ]
+    assert name in str(message["Subject"]) + message.get_body(("plain",)).get_content()
+
+
+def test_no_log_and_no_description_holds_a_secret(story: Story) -> None:
+    token = os.environ["JENKINS_TOKEN"]
+    for job in JOBS:
+        found = story.get(f"job/{story.controller.folder}/job/{job}/api/json?depth=1").text
+        assert token not in found
+        assert (
+            token
+            not in story.get(f"job/{story.controller.folder}/job/{job}/lastBuild/consoleText").text
+        )
+
+
+def test_what_is_no_cnn_is_not_built(story: Story) -> None:
+    name = story.push(DENSE, branch="dense")
+    assert story.closed(name).get("outcome") == "not-a-cnn"
+    [launch] = wait_for(
+        lambda: [each for each in story.builds("launch", name) if not each.running],
+        "the end of launch",
+    )
+    assert launch.result == "NOT_BUILT"
+    assert "convolution" in launch.description
+    assert story.builds("train", name) == []
+
+
+def in_training(story: Story, name: str) -> bool:
+    """Whether an epoch of the study's first trial is recorded."""
+    study = story.study(name)
+    return study is not None and any(each.intermediate_values for each in study.frozen())
+
+
+def test_an_aborted_build_pauses_the_study_and_resume_goes_on(story: Story) -> None:
+    name = story.push(SLOW, branch="slow")
+    wait_for(lambda: in_training(story, name), "the first epoch")
+    [train] = story.builds("train", name)
+    story.controller.client.stop_build(story.controller.name("train"), train.number)
+    start = time.monotonic()
+
+    def state() -> Any:
+        study = story.study(name)
+        return study.get("state") if study is not None else None
+
+    wait_for(lambda: state() == "paused", "the pause", seconds=30)
+    wait_for(lambda: not story.builds("train", name)[0].running, "the end of train", seconds=60)
+    assert time.monotonic() - start < 60
+    aborted = story.builds("train", name)[0]
+    assert aborted.result == "ABORTED"
+    assert f"python -m jobs resume {name}" in aborted.description
+    assert not JenkinsScheduler(story.settings).busy(name)
+
+    context = story.context
+    epochs = len(list(context.spool(name, 0).epochs()))
+    pause.resume(context, name)
+    wait_for(lambda: len(list(context.spool(name, 0).epochs())) > epochs, "a further epoch")
+    numbers = [each.epoch for each in context.spool(name, 0).epochs()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_newer_push_takes_the_place_of_the_study_that_runs(story: Story) -> None:
+    old = story.git("rev-parse", "--short=7", "HEAD")
+    new = story.push(SLOW + "# once more\n", branch="slow")
+    study = story.closed(f"slow-{old}")
+    assert study.get("outcome") == "stopped"
+    wait_for(
+        lambda: not JenkinsScheduler(story.settings).busy(f"slow-{old}"), "the end of its jobs"
+    )
+    wait_for(lambda: in_training(story, new), "the first epoch")
+
+
+def test_a_training_survives_a_restart_of_the_controller(story: Story) -> None:
+    command = os.environ.get("JENKINS_RESTART")
+    if not command:
+        pytest.skip("JENKINS_RESTART is not set to a command that restarts the controller")
+    name = f"slow-{story.git('rev-parse', '--short=7', 'HEAD')}"
+    wait_for(lambda: in_training(story, name), "the first epoch")
+    before = len(list(story.context.spool(name, 0).epochs()))
+    subprocess.run(command, shell=True, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    spool = story.context.spool(name, 0)
+    wait_for(lambda: spool.result() is not None, "the end of the training")
+    study = story.study(name)
+    assert study is not None
+    wait_for(lambda: study.trial(0).finished, "the record of the training")
+    numbers = [each["epoch"] for each in study.trial(0).get("curves")]
+    assert numbers == list(range(1, 41))
+    assert before < 40
+    assert [each.result for each in story.builds("train", name) if each.subject.trial == "0"][
+        -1:
+    ] != ["FAILURE"]
+
+
+def test_a_study_ends_by_hand_in_the_end(story: Story) -> None:
+    from jobs.ending import end_study
+
+    name = f"slow-{story.git('rev-parse', '--short=7', 'HEAD')}"
+    context = story.context
+    end_study(context, context.record.open(name), "stopped", "Enough.")
+    context.scheduler.stop(name)
+    wait_for(lambda: not context.scheduler.busy(name), "the end of its jobs", seconds=120)
+
+
+def test_a_deleted_job_is_one_sentence_and_provision_makes_it_anew(story: Story) -> None:
+    name = story.controller.name("launch")
+    story.controller.client.delete_job(name)
+    with pytest.raises(RetuneError, match=r"has no job .*/launch, .*provision` makes it"):
+        JenkinsScheduler(story.settings).trigger(Next("launch", "main-1234567", 0))
+    assert f"create job {name}" in story.provision()
+
+
+def test_after_all_these_builds_there_is_still_nothing_to_change(story: Story) -> None:
+    assert story.provision()[-1] == "There is nothing to change."
+
+
+def test_remove_takes_away_what_it_made_and_leaves_the_rest(story: Story) -> None:
+    name = story.controller.folder
+    story.controller.client.create_job(f"{name}/somebody-elses", jenkins.EMPTY_CONFIG_XML)
+    said = story.provision(remove=True)
+    assert f"leave folder {name}, which holds somebody-elses" in said
+    assert story.controller.client.job_exists(f"{name}/somebody-elses")
+    for job in JOBS:
+        assert f"remove job {name}/{job} and its builds" in said
+        assert not story.controller.client.job_exists(f"{name}/{job}")
+    story.controller.client.delete_job(f"{name}/somebody-elses")
+    assert story.provision(remove=True) == [f"remove folder {name}"]
+    assert not story.controller.client.job_exists(name)
