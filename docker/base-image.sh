@@ -3,13 +3,13 @@
 # by debootstrap, imported into the Docker Engine. Needs root, debootstrap and a Debian mirror.
 #
 #   docker/base-image.sh [NAME]      NAME: retune-base
-#   SUITE=bookworm MIRROR=http://deb.debian.org/debian    what to install, and from where
+#   SUITE=bookworm MIRROR=URL        what to install, and from where (debootstrap knows a default)
 #   REBUILD=1                        make it anew where it is there already
 set -euo pipefail
 
 name=${1:-retune-base}
 suite=${SUITE:-bookworm}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+mirror=${MIRROR:-}
 packages=ca-certificates,python3,python3-venv,python3-pip,python-is-python3
 
 say() { echo "base image: $*"; }
@@ -34,13 +34,13 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
-say "installing Debian $suite from $mirror ..."
+say "installing Debian $suite${mirror:+ from $mirror} ..."
 if ! debootstrap --variant=minbase --keyring="$keyring" --include="$packages" \
-    "$suite" "$work/root" "$mirror" 2>&1 | tee "$work/log" |
+    "$suite" "$work/root" ${mirror:+"$mirror"} 2>&1 | tee "$work/log" |
     awk '/Retrieving|Unpacking|Configuring/ && ++seen % 25 == 0 {
              print "base image: " seen " steps, now " tolower($2) " " $3; fflush() }'; then
     tail -n 5 "$work/log" >&2
-    fail "debootstrap failed; the lines above say why. Is $mirror reached from here?"
+    fail "debootstrap failed; the lines above say why. Is a Debian mirror reached from here (MIRROR)?"
 fi
 
 rm -rf "$work"/root/var/cache/apt/* "$work"/root/var/lib/apt/lists/* \
