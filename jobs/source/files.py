@@ -243,15 +243,24 @@ class Checkout:
         self.root = root.resolve()
         self.changed = dict(changed or {})
         self._sources: dict[str, Source | UnreadableError] = {}
+        self._real: dict[str, Path | None] = {}
 
     def with_changes(self, changed: Mapping[str, bytes]) -> "Checkout":
         """The same files with other contents of some; what is read already is kept."""
-        other = Checkout(self.root, {**self.changed, **changed})
+        other = Checkout.__new__(Checkout)
+        other.root = self.root
+        other.changed = {**self.changed, **changed}
         other._sources = {k: v for k, v in self._sources.items() if k not in changed}
+        other._real = self._real
         return other
 
     def real(self, path: str) -> Path | None:
         """The file in the checkout, or None where it is none or a link leads out of the root."""
+        if path not in self._real:
+            self._real[path] = self._resolved(path)
+        return self._real[path]
+
+    def _resolved(self, path: str) -> Path | None:
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:
             return None

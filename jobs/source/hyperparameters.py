@@ -84,6 +84,8 @@ def held(analysis: Analysis, knob: Knob) -> Knob:
     """The knob as the pusher's own words hold it."""
     if any(_names(pattern, knob.name) for pattern in analysis.hold):
         return knob.hold(HELD)
+    if knob.name == "blocks":
+        return knob
     if knob.site is not None and is_fixed(analysis.sources(knob.site.path), knob.site):
         return knob.hold(FIXED)
     return knob

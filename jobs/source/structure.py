@@ -42,8 +42,6 @@ def _blocks(analysis: Analysis) -> list[Knob]:
     if units is None:
         reason = "the last block does not stand on lines of its own that can be repeated"
         return [knob.hold(reason)]
-    if any(notes.is_fixed(unit.source, unit.site) for unit in units):
-        return [knob.hold("the line says `retune: fixed`")]
     return [knob]
 
 
@@ -67,9 +65,10 @@ def removable(analysis: Analysis) -> bool:
     units = _units(analysis, analysis.blocks[-1])
     if units is None:
         return False
-    if units[0].form == "assign":
-        return units[0].given == units[-1].target
-    return True
+    units = _added_end(analysis, units) or units
+    if any(notes.is_fixed(unit.source, unit.site) for unit in units):
+        return False
+    return units[0].form != "assign" or units[0].given == units[-1].target
 
 
 def remove_block(change: Change) -> None:

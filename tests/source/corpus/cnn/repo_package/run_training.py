@@ -1,0 +1,3 @@
+from src.pets.training import run
+
+run(epochs=3)

@@ -1,0 +1,150 @@
+"""Which file is the model script, and what is said where none can be read."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from jobs.errors import RetuneError
+from jobs.source import detect
+
+CNN = """\
+import keras
+from keras.layers import Conv2D, Dense, Flatten, MaxPooling2D
+model = keras.Sequential()
+model.add(Conv2D(8, 3, activation="relu", input_shape=(32, 32, 3)))
+model.add(MaxPooling2D())
+model.add(Flatten())
+model.add(Dense(2, activation="softmax"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(keras.utils.image_dataset_from_directory("data"), epochs=3)
+"""
+
+
+def test_no_python_at_all(tmp_path):
+    (tmp_path / "README.md").write_text("nothing here")
+    with pytest.raises(RetuneError, match=r"no Python file and no notebook"):
+        detect.find(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["missing.py", "../outside.py", "/etc/passwd"])
+def test_named_script_that_is_not_there(tmp_path, name):
+    with pytest.raises(RetuneError, match=r"repository"):
+        detect.find(tmp_path, name)
+
+
+def test_syntax_error_names_file_and_line(tmp_path):
+    (tmp_path / "train.py").write_text("import keras\nmodel = keras.Sequential(\n")
+    with pytest.raises(RetuneError, match=r"^train\.py, line 2, has a syntax error"):
+        detect.find(tmp_path, "train.py")
+
+
+def test_python_2_is_named_as_such(tmp_path):
+    (tmp_path / "train.py").write_text("import keras\nprint 'training'\n")
+    with pytest.raises(RetuneError, match=r"line 2, is written for Python 2"):
+        detect.find(tmp_path, "train.py")
+
+
+def test_unreadable_candidates_are_named(tmp_path):
+    (tmp_path / "train.py").write_text("import keras\nprint 'training'\n")
+    reading = detect.find(tmp_path)
+    assert not reading.is_cnn
+    assert "Python 2" in reading.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"cells": 3}',
+        b'{"cells": [{"cell_type": "code"}]}',
+        b"\xff\xfe",
+        b"null",
+    ],
+)
+def test_broken_notebooks(tmp_path, content):
+    (tmp_path / "broken.ipynb").write_bytes(content)
+    (tmp_path / "train.py").write_text(CNN)
+    assert detect.find(tmp_path).script == "train.py"
+    (tmp_path / "train.py").unlink()
+    assert not detect.find(tmp_path).is_cnn
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"# coding: latin-1\nname = '\xe9'\n", b"# coding: nonsense\n", b"\xff\xfe\x00", b"x = '\xe9'",
+     b"\xef\xbb\xbfx = 1\n", b"a\x00b", b"(" * 5000, b"x = " + b"-" * 20_000 + b"1"],
+)  # fmt: skip
+def test_strange_files_are_passed_over(tmp_path, content):
+    (tmp_path / "strange.py").write_bytes(b"#keras\n"[:0] + content)
+    (tmp_path / "train.py").write_text(CNN)
+    assert detect.find(tmp_path).script == "train.py"
+
+
+def test_links_out_of_the_checkout_are_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "train.py").write_text(CNN)
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "linked.py").symlink_to(outside / "train.py")
+    (root / "folder").symlink_to(outside)
+    (root / "main.py").write_text("from folder import train\nimport linked\n")
+    assert not detect.find(root).is_cnn
+    with pytest.raises(RetuneError, match=r"link out of the repository"):
+        detect.find(root, "linked.py")
+    with pytest.raises(RetuneError, match=r"not in the repository"):
+        detect.find(root, "folder/train.py")
+
+
+def test_loop_of_links(tmp_path):
+    (tmp_path / "a.py").symlink_to(tmp_path / "a.py")
+    (tmp_path / "train.py").write_text(CNN)
+    assert detect.find(tmp_path).script == "train.py"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_file_without_permission(tmp_path):
+    (tmp_path / "secret.py").write_text(CNN)
+    (tmp_path / "secret.py").chmod(0)
+    (tmp_path / "train.py").write_text(CNN)
+    assert detect.find(tmp_path).script == "train.py"
+
+
+def test_the_script_that_trains_is_chosen(tmp_path, cnns):
+    package = next(each for each in cnns if each.name == "repo_modules")
+    shutil.copytree(package.root, tmp_path / "repo")
+    reading = detect.find(tmp_path / "repo")
+    assert reading.script == "train.py"
+    assert set(reading.modules) == {"config.py", "data.py", "network.py"}
+
+
+def test_endless_and_tangled_scripts_come_to_an_end(tmp_path):
+    text = "def f(n):\n    return f(n) + f(n)\nwhile True:\n    f(1)\n" + CNN
+    (tmp_path / "train.py").write_text(text)
+    assert detect.read(tmp_path, "train.py").kind == "cnn"
+    nested = "".join(f"{'    ' * i}for a{i} in range(40):\n" for i in range(12))
+    (tmp_path / "deep.py").write_text("import keras\n" + nested + "    " * 12 + "pass\n")
+    assert not detect.read(tmp_path, "deep.py").is_cnn
+
+
+def test_held_by_the_pusher(tmp_path):
+    (tmp_path / "train.py").write_text(CNN)
+    reading = detect.find(tmp_path, hold=["conv1", "optimizer.*", "fit.epochs"])
+    held = {
+        each.name for each in reading.hyperparameters if each.held == "it is held in retune.toml"
+    }
+    assert held == {"conv1.filters", "conv1.kernel_size", "optimizer.name",
+                    "optimizer.learning_rate", "fit.epochs"}  # fmt: skip
+
+
+def test_notebook_places_name_cell_and_line(cnns):
+    example = next(each for each in cnns if each.name == "notebook_plain.ipynb")
+    places = {each.name: each.place for each in example.read().hyperparameters}
+    assert (places["conv2.filters"].cell, places["conv2.filters"].line) == (3, 4)
+    assert json.loads((example.root / example.script).read_bytes())["cells"][3]["source"][
+        3
+    ].startswith("model.add(layers.Conv2D(64")
