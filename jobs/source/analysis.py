@@ -286,4 +286,8 @@ def _data(value: Item | None) -> Data | None:
 
 def analyse(checkout: Checkout, script: str, hold: Collection[str] = ()) -> Analysis:
     """Follow a script. Raises UnreadableError."""
-    return Analysis(checkout, script, hold)
+    key = (script, tuple(hold))
+    known = checkout.followed.get(key)
+    if not isinstance(known, Analysis):
+        known = checkout.followed[key] = Analysis(checkout, script, hold)
+    return known

@@ -244,6 +244,10 @@ class Checkout:
         self.changed = dict(changed or {})
         self._sources: dict[str, Source | UnreadableError] = {}
         self._real: dict[str, Path | None] = {}
+        self.followed: dict[tuple[str, tuple[str, ...]], object] = {}
+        """What following a script showed, so that it is followed once for each state."""
+        self.quiet: dict[str, object] = {}
+        """Modules that were followed and have nothing to do with Keras: they stay as they are."""
 
     def with_changes(self, changed: Mapping[str, bytes]) -> "Checkout":
         """The same files with other contents of some; what is read already is kept."""
@@ -252,6 +256,8 @@ class Checkout:
         other.changed = {**self.changed, **changed}
         other._sources = {k: v for k, v in self._sources.items() if k not in changed}
         other._real = self._real
+        other.followed = {}
+        other.quiet = {k: v for k, v in self.quiet.items() if k not in changed}
         return other
 
     def real(self, path: str) -> Path | None:

@@ -21,7 +21,7 @@ from jobs.source.evaluate.values import (
     whole,
 )
 from jobs.source.files import Site
-from jobs.source.notes import is_fixed
+from jobs.source.notes import is_fixed, noted_texts
 from jobs.source.script import Place, Space, Value
 
 DROPOUTS = ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout")
@@ -198,7 +198,7 @@ def _of_layer(
         return not any(use.owner is each for each in chain) and use.call == layer.call
 
     trail = _trail(item)
-    for site in trail:
+    for site in _unnoted(analysis, trail):
         if all(mine(use) for use in analysis.trace.uses[site]):
             return Knob(name, value, space, site, Written(site))
     if not trail:
@@ -221,6 +221,16 @@ def _trail(item: Item) -> tuple[Site, ...]:
     return item.trail
 
 
+def _unnoted(analysis: Analysis, trail: tuple[Site, ...]) -> tuple[Site, ...]:
+    """The spans of a trail without definitions that a note will need again as they are."""
+    if len(trail) < 2:
+        return trail
+    source = analysis.sources(trail[-1].path)
+    if source.at(trail[-1]) not in noted_texts(source):
+        return trail
+    return trail[-1:]
+
+
 def _shared(
     analysis: Analysis,
     kin: list[Applied],
@@ -232,7 +242,7 @@ def _shared(
     trail: tuple[Site, ...],
 ) -> Knob:
     """A value that one line of a helper or a loop gives to several layers."""
-    for site in trail:
+    for site in _unnoted(analysis, trail):
         uses = analysis.trace.uses[site]
         owners = {id(use.owner) for use in uses}
         group = [

@@ -46,6 +46,14 @@ def notes_at(source: Source, offset: int) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in pairs}
 
 
+def noted_texts(source: Source) -> set[str]:
+    """All that tweaks replaced in a file, and will put back."""
+    texts: set[str] = set()
+    for found in re.finditer(_NOTES.pattern, source.text, re.MULTILINE):
+        texts |= {entry.split(" was ", 1)[1] for entry in found[1].split("; ")}
+    return texts
+
+
 class Draft:
     """Edits of one file that go together, with the notes of the lines that they touch."""
 

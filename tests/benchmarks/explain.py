@@ -61,7 +61,7 @@ def generate(folder: Path) -> int:
     for number in numbers:
         (folder / f"tools_{number}.py").write_text(MODULE.format(number=number))
     imports = "\n".join(f"from tools_{n} import resize_{n}" for n in numbers)
-    calls = ", ".join(f"resize_{n}(32)" for n in numbers)
+    calls = ", ".join(f"resize_{n}(32)" for n in list(numbers)[::10])
     (folder / "train.py").write_text(SCRIPT.format(imports=imports, calls=calls))
     return sum(len(path.read_text().splitlines()) for path in folder.iterdir())
 

@@ -310,13 +310,19 @@ class Interpreter(Expressions):
         path = find_module(self.checkout, self.source.path, name, level)
         if path is None:
             return None
+        known = self.checkout.quiet.get(path)
+        if isinstance(known, Module):
+            self.modules.setdefault(path, known)
         if path not in self.modules:
             if self._depth >= DEEPEST:
                 return None
             self._depth += 1
             frames, self.frames = self.frames, []
+            others = len(self.modules)
             try:
-                self.run(path, main=False)
+                module = self.run(path, main=False)
+                if len(self.modules) == others + 1 and _is_quiet(self.checkout.source(path)):
+                    self.checkout.quiet[path] = module
             except UnreadableError:
                 return None
             finally:
@@ -544,6 +550,14 @@ def find_module(checkout: Checkout, importer: str, name: str, level: int) -> str
             if text != importer and (text in checkout.changed or checkout.real(text)):
                 return text
     return None
+
+
+def _is_quiet(source: Source) -> bool:
+    """Whether a module holds nothing that a tweak or a trace could concern."""
+    words = ("keras", "tensorflow", "import_module", "sys.argv")
+    return not any(word in source.text for word in words) and not any(
+        isinstance(node, ast.Assign | ast.AnnAssign) for node in source.tree.body
+    )
 
 
 def _as_load(target: ast.expr) -> ast.expr:
