@@ -8,6 +8,7 @@ from jobs.context import Context
 from jobs.junit import write_junit
 from jobs.notify import send_once
 from jobs.report import write_report
+from jobs.source.files import Checkout
 from jobs.study import Study
 
 
@@ -50,11 +51,12 @@ def publish_for_build(context: Context, study: Study) -> None:
     best = view.best
     if best is None or best.commit is None:
         return
-    model = context.spool(study.name, best.number).model
-    if model.exists():
-        shutil.copy(model, folder / "model.keras")
-    script = context.source(study.name, best.number) / (view.script or "")
-    if view.script and script.is_file():
-        shutil.copy(script, folder / script.name)
-    patch = context.repository.diff(view.commit, best.commit)
-    (folder / "winner.patch").write_text(patch, encoding="utf-8")
+    context.spool(study.name, best.number).copy_model(folder / "model.keras")
+    if view.script:
+        # A link that leads out of the commit is none of its files.
+        script = Checkout(context.source(study.name, best.number)).real(view.script)
+        if script is not None:
+            shutil.copy(script, folder / Path(view.script).name)
+    if patch := context.repository.diff(view.commit, best.commit):
+        # git's bytes come with lone surrogates where they are no UTF-8; its last newline is cut.
+        (folder / "winner.patch").write_bytes(f"{patch}\n".encode(errors="surrogateescape"))

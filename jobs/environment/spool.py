@@ -20,6 +20,7 @@ else says what state a trial is in, so whoever starts a trainer needs to know no
 import errno
 import json
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -171,6 +172,15 @@ class Spool:
     def model(self) -> Path:
         return self.folder / MODEL
 
+    def copy_model(self, target: Path) -> bool:
+        """Copy the model; False where there is none, or a script put a link in its place."""
+        number = _open_plain(self.model)
+        if number is None:
+            return False
+        with open(number, "rb") as model, target.open("wb") as copy:
+            shutil.copyfileobj(model, copy)
+        return True
+
     @property
     def console(self) -> Path:
         return self.folder / CONSOLE
@@ -233,7 +243,15 @@ def _make_folder(folder: Path) -> None:
 
 
 def _read(path: Path) -> str | None:
-    """The text of a file that a script could have replaced: links and pipes count as missing.
+    number = _open_plain(path)
+    if number is None:
+        return None
+    with open(number, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _open_plain(path: Path) -> int | None:
+    """Open a file that a script could have replaced: links and pipes count as missing.
 
     Followed, a link would show a file of the host in the log or the mail; a pipe would block.
     """
@@ -246,8 +264,7 @@ def _read(path: Path) -> str | None:
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         return None
-    with open(number, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    return number
 
 
 __all__ = [
