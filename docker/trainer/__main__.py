@@ -1,13 +1,15 @@
 """``python -m trainer --source DIR --trials DIR --data DIR [--threads N]``"""
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from trainer.limits import cpu_share
 
 
-def main() -> int:
+def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     parser.add_argument(
         "--source", type=Path, required=True, help="the commits: <n>/ of each trial"
@@ -24,8 +26,11 @@ def main() -> int:
     from trainer.server import Places, serve
 
     places = Places(options.source.resolve(), options.trials.resolve(), options.data.resolve())
-    return serve(places, options.threads or cpu_share())
+    status = serve(places, options.threads or cpu_share())
+    sys.stdout.flush()
+    # TensorFlow takes seconds to be torn down, and there is nothing left to be kept.
+    os._exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,7 @@ import keras
 
 from trainer import checkpoint, metrics
 from trainer.failures import Ending
-from trainer.inherit import inherit_into
+from trainer.inherit import inherit_into, is_convolutional
 from trainer.session import Session
 from trainer.spool import Epoch
 
@@ -51,11 +51,24 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         session, fit = self._session, self._session.fit
-        session.state.parameters = int(self.model.count_params())
+        # Before its first step a subclassed model has its layers built, and does not know it.
+        if not self.model.built and self.model.weights:
+            self.model.built = True
+        sizes = [math.prod(each.shape) for each in self.model.weights]
+        session.state.parameters = sum(sizes)
         if fit.checkpoint is not None:
             self._resume(fit.checkpoint)
-        elif session.request.inherit is not None:
+        elif self._is_to_inherit():
             inherit_into(self.model, session)
+
+    def _is_to_inherit(self) -> bool:
+        """The first ``fit`` of a convolutional network inherits, also where it is begun again."""
+        session = self._session
+        if session.request.inherit is None or not is_convolutional(self.model):
+            return False
+        if session.state.inheriting_fit is None:
+            session.state.inheriting_fit = session.fit_number
+        return session.state.inheriting_fit == session.fit_number
 
     def _resume(self, name: str) -> None:
         session, fit = self._session, self._session.fit

@@ -1,5 +1,6 @@
 """A trial's first convolutional network begins with the weights of its parent trial's model."""
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -71,4 +72,4 @@ def _copy_by_path(path: Path, model: keras.Model) -> tuple[float, list[str]]:
                     taken += variables[each].size
                 sentences.append(f"{name}: taken over.")
         model.load_weights(file)
-    return taken / max(1, model.count_params()), sentences
+    return taken / max(1, sum(math.prod(each.shape) for each in model.weights)), sentences

@@ -48,6 +48,7 @@ class State:
     objective_name: str | None = None
     test_accuracy: float | None = None
     parameters: int | None = None
+    inheriting_fit: int | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -66,8 +66,9 @@ def _commands(note: Callable[[str], None]) -> None:
 
     @functools.wraps(popen)
     def quiet_popen(self: Any, args: Any, *others: Any, **named: Any) -> None:
-        popen(self, "exit 127" if is_harmless(args) else args, *others,
-              **(named | {"shell": True} if is_harmless(args) else named))  # fmt: skip
+        if is_harmless(args):
+            args, named = "exit 127", named | {"shell": True}
+        popen(self, args, *others, **named)
 
     os.system = quiet_system
     subprocess.Popen.__init__ = quiet_popen  # type: ignore[method-assign]
