@@ -14,7 +14,9 @@ from jobs.source.files import Edit, Site, Source
 ADDED = "  # retune: added"
 _ADDED = re.compile(r"#\s*retune:\s*added\b")
 _FIXED = re.compile(r"#.*\bretune:\s*fixed\b")
-_NOTES = re.compile(r"  # retune: ([\w.]+ was [^;]+(?:; [\w.]+ was [^;]+)*)$")
+_NOTES = re.compile(
+    r"  # retune: ([\w.]+ was [^;\r\n]+(?:; [\w.]+ was [^;\r\n]+)*)(?=\r?$)", re.MULTILINE
+)
 ABSENT = "absent"
 
 
@@ -49,7 +51,7 @@ def notes_at(source: Source, offset: int) -> dict[str, str]:
 def noted_texts(source: Source) -> set[str]:
     """All that tweaks replaced in a file, and will put back."""
     texts: set[str] = set()
-    for found in re.finditer(_NOTES.pattern, source.text, re.MULTILINE):
+    for found in _NOTES.finditer(source.text):
         texts |= {entry.split(" was ", 1)[1] for entry in found[1].split("; ")}
     return texts
 
