@@ -39,6 +39,12 @@ format:
 	@$(DEVELOPMENT) -m ruff format .
 	@$(DEVELOPMENT) -m ruff check --fix .
 
+benchmarks:
+	@$(PYTHON) tests/benchmarks/explain.py
+	@$(PYTHON) -m tests.benchmarks.sampler
+	@$(PYTHON) tests/benchmarks/cache.py
+	@$(PYTHON) tests/benchmarks/handover.py
+
 image:
 	@docker/build-image.sh "$(IMAGE)"
 
