@@ -170,10 +170,10 @@ def _names() -> tuple[str, ...]:
 
 def _set(change: Change, name: str, value: Value) -> None:
     """Change one value. Raises CannotRewrite."""
+    if _reads(change.analysis, name, value):
+        return
     knob = _knob(change.analysis, name)
     _valid(knob, value)
-    if _same(knob.value, value):
-        return
     if knob.target is None and name.endswith(".rate"):
         structure.add_dropout(change, float(value))
         return
