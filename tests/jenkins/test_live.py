@@ -117,7 +117,7 @@ def test_a_push_goes_through_the_chain_to_the_target(story: Story, mails: Any) -
     for job in ("pull", "launch", "train", "tune"):
         found = story.builds(job, name)
         assert [each.result for each in found] == ["SUCCESS"] * len(view.trials)
-        names = [each.name.partition(" · 0")[0] for each in reversed(found)]
+        names = [" · ".join(each.name.split(" · ")[:2]) for each in reversed(found)]
         assert names == [f"{short} · trial {number}" for number in range(len(view.trials))]
     last = story.builds("tune", name)[0]
     assert view.reason in last.description
