@@ -19,6 +19,7 @@ from jobs.study import StudyView, TrialView
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import AbstractPathEffect
 
 INK, MUTED, AXIS, GRID = "#1f2933", "#616e7c", "#cbd2d9", "#eceff2"
 VALIDATION, TRAINING, LINEAGE = "#2563eb", "#b0b8c1", "#a9c0ee"
@@ -53,7 +54,7 @@ def accuracy_by_trial(view: StudyView, mark: str = "") -> bytes:
     """Each trial's validation accuracy, joined to its parent's, with the target's line."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(9.6, 3.5)
+    figure, axes = _figure(9.6, 3.5, left=0.72, bottom=0.5)
     measured = {t.number: t.objective for t in view.trials if t.objective is not None}
     _draw_lineages(axes, view, measured)
     _draw_trials(axes, view, measured)
@@ -75,7 +76,7 @@ def learning_curves(trial: TrialView, target: float, floor: float, mark: str = "
     """Training and validation accuracy of one trial by epoch, from ``floor`` to 1."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(2.7, 1.75)
+    figure, axes = _figure(2.7, 1.75, left=0.34, bottom=0.26)
     curves: tuple[tuple[Callable[[Epoch], float | None], str], ...] = (
         (lambda epoch: epoch.accuracy, TRAINING),
         (lambda epoch: epoch.val_accuracy, VALIDATION),
@@ -124,6 +125,7 @@ def _draw_trials(axes: "Axes", view: StudyView, measured: Mapping[int, float]) -
                 fontsize=8.5,
                 fontweight="bold" if number == best else "normal",
                 color=colour,
+                path_effects=_halo(),
                 zorder=5,
             )
         highest = max(highest, value)
@@ -145,8 +147,16 @@ def _draw_target(axes: "Axes", target: float) -> None:
         textcoords="offset points",
         fontsize=8.5,
         color=INK,
+        path_effects=_halo(),
         zorder=5,
     )
+
+
+def _halo() -> "list[AbstractPathEffect]":
+    """Keeps a text readable where a line runs through it."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=3, foreground="white")]
 
 
 def _values(trial: TrialView) -> list[float]:
@@ -158,11 +168,17 @@ def _is_known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
-    """A figure and its axes; width and height in inches."""
+def _figure(width: float, height: float, *, left: float, bottom: float) -> "tuple[Figure, Axes]":
+    """A figure and its axes; sizes in inches, ``left`` and ``bottom`` for the labels.
+
+    Margins that are worked out from the labels would take longer than the drawing.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=160, layout="tight")
+    figure = Figure(figsize=(width, height), dpi=160)
+    figure.subplots_adjust(
+        left=left / width, bottom=bottom / height, right=1 - 0.1 / width, top=1 - 0.12 / height
+    )
     axes = figure.add_subplot()
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
