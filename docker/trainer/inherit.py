@@ -36,7 +36,11 @@ def inherit_into(model: keras.Model, session: Session) -> None:
         state.note(f"Nothing was inherited from trial {number}: {error}")
         return
     if not _is_described(model):
-        state.inherited, state.inheritance = _copy_by_path(path, model)
+        try:
+            state.inherited, state.inheritance = _copy_by_path(path, model)
+        except (OSError, ValueError, KeyError) as error:
+            state.note(f"Nothing was inherited from trial {number}: {error}")
+            return
     else:
         child, live = network.of_model(model)
         done = surgery.inherit(parent, child, seed=seed)

@@ -235,6 +235,45 @@ def test_a_child_begins_with_its_parents_weights(study):
     assert next(spool.epochs()).loss < next(parent.epochs()).loss
 
 
+def test_only_the_first_training_inherits(study):
+    _, parent = study.run(DATA + MODEL + FIT)
+    script = DATA + MODEL + FIT + FIT
+    result, spool = study.run(script, inherit=int(parent.folder.name))
+    assert result.outcome == "complete"
+    losses = [each.loss for each in spool.epochs()]
+    assert len(losses) == 6
+    # The second one goes on from the first, and not from the parent once more.
+    assert losses[3] < losses[2]
+    assert spool.console.read_text().count("Inherited") == 1
+
+
+SUBCLASSED = """
+class Network(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.convolution = layers.Conv2D(4, 3, activation="relu")
+        self.flatten = layers.Flatten()
+        self.hidden = layers.Dense(6, activation="relu")
+        self.out = layers.Dense(2, activation="softmax")
+
+    def call(self, x):
+        return self.out(self.hidden(self.flatten(self.convolution(x))))
+
+model = Network()
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+"""
+
+
+def test_a_subclassed_model_is_trained_with_a_parent_or_without(study):
+    result, parent = study.run(DATA + SUBCLASSED + FIT)
+    assert result.outcome == "complete", result.reason
+    wider = SUBCLASSED.replace("Dense(6", "Dense(8")
+    result, _ = study.run(DATA + wider + FIT, inherit=int(parent.folder.name))
+    assert result.outcome == "complete", result.reason
+    # Keras may refuse to write the weights of one before its first step: then it begins anew.
+    assert result.inheritance or "Nothing was inherited" in result.notes[0]
+
+
 def test_a_parent_without_a_model_is_noted(study):
     result, _ = study.run(DATA + MODEL + FIT, inherit=4711)
     assert result.outcome == "complete"
