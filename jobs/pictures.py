@@ -76,7 +76,7 @@ def learning_curves(trial: TrialView, target: float, floor: float, mark: str = "
     """Training and validation accuracy of one trial by epoch, from ``floor`` to 1."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(2.7, 1.75, left=0.34, bottom=0.26)
+    figure, axes = _figure(2.7, 1.75, left=0.38, bottom=0.26)
     curves: tuple[tuple[Callable[[Epoch], float | None], str], ...] = (
         (lambda epoch: epoch.accuracy, TRAINING),
         (lambda epoch: epoch.val_accuracy, VALIDATION),
