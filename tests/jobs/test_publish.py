@@ -9,7 +9,6 @@ import pytest
 from jobs import launch, pull, train
 from jobs.environment.spool import Result
 from jobs.publish import publish_for_build
-from jobs.scheduler.base import Next
 from jobs.study import Study
 
 LATIN = "# caf\udce9, once\n"
@@ -28,7 +27,8 @@ def artefacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pushed(world: Any, files: dict[str, str] | None = None) -> Study:
     """A study whose first trial was trained."""
-    step: Next = pull.receive(world.context, world.push(files))
+    step = pull.receive(world.context, world.push(files))
+    assert step is not None
     for run in (pull.run, launch.run, train.run):
         run(world.context, step.study, step.trial)
     study: Study = world.context.record.open(step.study)
