@@ -161,7 +161,7 @@ class RetuneSampler(BaseSampler):
 
         Kinds that brought nothing to this parent come last.
         """
-        model = Model(values(parent), parent.user_attrs.get("held", {}))
+        model = Model(values(parent), parent.user_attrs.get("held", {}), parent.distributions)
         finding = self._diagnose(parent)
         found = [
             (each, candidate)
@@ -192,7 +192,8 @@ class RetuneSampler(BaseSampler):
         if failed.user_attrs.get("kind") == "repair":
             return None
         wanted = failed.user_attrs.get("tweak", {})
-        model = Model({**values(parent), **wanted}, parent.user_attrs.get("held", {}))
+        held = parent.user_attrs.get("held", {})
+        model = Model({**values(parent), **wanted}, held, parent.distributions)
         for each in candidates(ANSWERS[finding.kind], model):
             tweak = {
                 name: value

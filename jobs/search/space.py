@@ -34,6 +34,21 @@ def distribution(space: Space, value: Value) -> BaseDistribution:
     return FloatDistribution(float(low), float(high), log=space.log, step=spacing)
 
 
+def fitted(value: Value, distribution: BaseDistribution) -> Value | None:
+    """The nearest value that lies in a distribution; None where categories leave it out."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value if value in distribution.choices else None
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        return value
+    if isinstance(value, str):
+        return None
+    within = min(max(value, distribution.low), distribution.high)
+    if distribution.step:
+        places = round((within - distribution.low) / distribution.step)
+        within = distribution.low + places * distribution.step
+    return int(within) if isinstance(distribution, IntDistribution) else round(within, 12)
+
+
 def _of_choices(options: tuple[Value, ...], value: Value) -> BaseDistribution:
     numbers = sorted({each for each in (*options, value) if type(each) is int})
     if len(numbers) == len({*options, value}) > 1:

@@ -5,7 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.distributions import BaseDistribution
+
 from jobs.search.diagnosis import Kind
+from jobs.search.space import fitted
 from jobs.source.script import Value
 
 LEVELS = ("none", "light", "medium", "strong")
@@ -28,11 +31,33 @@ class Model:
     """The parent's hyperparameters that may change; a tweak that does not apply is empty.
 
     ``params``: name -> value. ``held``: names that the script or the pusher holds.
+    ``distributions``: name -> range that its values have to lie in, where there is one.
     """
 
-    def __init__(self, params: Mapping[str, Any], held: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        held: Collection[str] = (),
+        distributions: Mapping[str, BaseDistribution] | None = None,
+    ) -> None:
         self.params = {name: value for name, value in params.items() if name not in held}
-        self._all = params
+        self._all, self._held = params, held
+        self._distributions = distributions or {}
+
+    def allowed(self, tweak: Tweaked) -> Tweaked:
+        """What of a tweak changes something within the ranges and is not held.
+
+        Filters or epochs for a block that cannot be added are no tweak of their own.
+        """
+        found: Tweaked = {}
+        for name, wanted in tweak.items():
+            known = self._distributions.get(name)
+            value = wanted if known is None else fitted(wanted, known)
+            if name not in self._held and value is not None and value != self._all.get(name):
+                found[name] = value
+        if "blocks" in tweak and "blocks" not in found:
+            return {}
+        return {} if found.keys() == {"fit.epochs"} != tweak.keys() else found
 
     def names(self, pattern: str) -> list[str]:
         return _numbered(self.params, pattern)
@@ -189,6 +214,6 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
 def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
     """The makers' tweaks that this script offers."""
     for kind, make, answer in makers:
-        tweak = make(model)
+        tweak = model.allowed(make(model))
         if tweak:
             yield Candidate(kind, tweak, answer)

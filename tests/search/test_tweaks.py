@@ -1,0 +1,74 @@
+"""Every answer lies in the ranges, changes something, and leaves alone what is held."""
+
+import random
+
+import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from jobs.search.tweaks import ANSWERS, Model, candidates
+from tests.search.campaign import START, distribution_of
+
+MAKERS = [maker for answers in ANSWERS.values() for maker in answers]
+DISTRIBUTIONS = {name: distribution_of(name) for name in START}
+
+
+def tweaks(params, held=(), distributions=DISTRIBUTIONS):
+    """Kind -> the first tweak of that kind."""
+    found = {}
+    for each in candidates(MAKERS, Model(params, held, distributions)):
+        found.setdefault(each.kind, each.tweak)
+    return found
+
+
+def edge(name, rng):
+    """A value at an end of the range of ``name``."""
+    known = DISTRIBUTIONS[name]
+    if isinstance(known, CategoricalDistribution):
+        return rng.choice([known.choices[0], known.choices[-1]])
+    return rng.choice([known.low, known.high])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_the_ends_of_the_ranges_nothing_leads_beyond_them(seed):
+    rng = random.Random(seed)
+    params = {name: edge(name, rng) for name in START}
+    for tweak in tweaks(params).values():
+        for name, value in tweak.items():
+            assert value != params.get(name)
+            known = distribution_of(name)
+            assert known._contains(known.to_internal_repr(value)), (name, value)
+
+
+@pytest.mark.parametrize("held", START)
+def test_no_answer_names_what_is_held(held):
+    found = tweaks({**START, "optimizer.name": "sgd"}, {held})
+    assert found
+    assert not any(held in tweak for tweak in found.values())
+
+
+def test_the_filters_of_a_further_block_are_left_alone_where_they_are_held():
+    assert tweaks(START, {"conv3.filters"})["deeper"] == {"blocks": 3, "fit.epochs": 8}
+
+
+def test_filters_are_doubled_up_to_the_bound_and_no_further():
+    narrow = {**DISTRIBUTIONS, "conv2.filters": IntDistribution(8, 48, log=True)}
+    assert tweaks(START, distributions=narrow)["wider"] == {"conv2.filters": 48}
+    assert "wider" not in tweaks({**START, "conv2.filters": 48}, distributions=narrow)
+
+
+def test_no_filters_nor_epochs_come_with_a_block_that_cannot_be_added():
+    full = {**DISTRIBUTIONS, "blocks": IntDistribution(1, 2)}
+    assert "deeper" not in tweaks(START, distributions=full)
+
+
+def test_half_of_a_pair_is_kept_where_the_other_has_no_room():
+    fixed = {**DISTRIBUTIONS, "augmentation": CategoricalDistribution(["none"])}
+    found = tweaks(START, distributions=fixed)
+    assert found["regularise"] == {"dropout1.rate": 0.3, "fit.epochs": 8}
+    assert "augment" not in found
+
+
+def test_longer_stays_moderate_because_a_child_goes_on_from_its_parent():
+    assert tweaks(START)["longer"] == {"fit.epochs": 8}
+    assert tweaks({**START, "fit.epochs": 28})["longer"] == {"fit.epochs": 30}
+    assert "longer" not in tweaks({**START, "fit.epochs": 30})
