@@ -1,7 +1,6 @@
 """The whole loop on one machine, from a commit to the mail, with nothing prepared."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs import hooks, settings
+from jobs.dataset.layout import read_layout
 from jobs.errors import RetuneError
 from jobs.repository import best_branch
 from jobs.scheduler.inline import RUNNER_LOG
@@ -44,7 +44,7 @@ def demo(
     console.print(f"Retune's demo, in [bold]{escape(str(place))}[/]")
     _provide_data(console, place / "datasets", data)
     operator = _operator_settings(place, environment, target, trials)
-    _push_reference(console, place)
+    _push_reference(console, place, _reference(place / "datasets"))
     study = _started(Record(operator.storage_url), place / "home" / RUNNER_LOG)
     view = _follow(console, study)
     _say_what_came_out(console, place, operator, study)
@@ -106,7 +106,34 @@ def _operator_settings(
     return settings.load()
 
 
-def _push_reference(console: Console, place: Path) -> None:
+def _reference(offered: Path) -> str:
+    """The reference script, with as many outputs as the data set has classes."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    (root,) = offered.iterdir()
+    classes = read_layout(root).classes
+    if len(classes) == 2:
+        return text
+    if len(classes) < 2:
+        raise RetuneError(
+            f"{root.resolve()} has no class folders; DATA takes a folder with a folder of images "
+            "for each class, or with such folders in train, validation and test."
+        )
+    for two, many in (
+        ("Cats or dogs? A", "A"),
+        ('class_mode="binary"', 'class_mode="categorical"'),
+        (
+            'Dense(units=1, activation="sigmoid")',
+            f'Dense(units={len(classes)}, activation="softmax")',
+        ),
+        ('loss="binary_crossentropy"', 'loss="categorical_crossentropy"'),
+    ):
+        if two not in text:
+            raise AssertionError(f"{REFERENCE} does not say {two} any more")
+        text = text.replace(two, many)
+    return text
+
+
+def _push_reference(console: Console, place: Path, script: str) -> None:
     """A bare remote and a clone, both with the project's hooks; one commit does the rest."""
     remote, clone = place / "remote.git", place / "clone"
     _git(place, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
@@ -114,11 +141,11 @@ def _push_reference(console: Console, place: Path) -> None:
     _git(clone, "checkout", "--quiet", "-B", "main")
     hooks.install(remote)
     hooks.install(clone)
-    shutil.copy(REFERENCE, clone / REFERENCE.name)
+    (clone / REFERENCE.name).write_text(script, encoding="utf-8")
     _git(clone, "add", "--all")
     console.print(f"Committing {REFERENCE.name}; the hooks push it and start the study ...")
     identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com"]
-    _git(clone, *identity, "commit", "--quiet", "--message", "Add a cats and dogs classifier")
+    _git(clone, *identity, "commit", "--quiet", "--message", "Add an image classifier")
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from jobs import launch, pull, train, watch
+from jobs import demo, launch, pull, train, watch
 from jobs.chain import run_push
 from jobs.environment.select import select_environment
+from jobs.errors import RetuneError
 from jobs.scheduler.base import Next
 from jobs.scheduler.inline import InlineScheduler
 
@@ -152,3 +153,19 @@ def test_a_real_tweak_inherits_and_is_recorded(world: Any) -> None:
     assert {name: values[name] for name in tweaked.tweak} == tweaked.tweak
     assert context.environment.studies() == []
     assert len(world.mails) == 1
+
+
+@pytest.mark.parametrize("classes", [3, 5])
+def test_the_demos_script_fits_the_classes_of_ones_own_data(classes: int, tmp_path: Path) -> None:
+    for number in range(classes):
+        (tmp_path / "mine" / "train" / f"class{number}").mkdir(parents=True)
+    text = demo._reference(tmp_path)
+    compile(text, "cnn.py", "exec")
+    assert f'Dense(units={classes}, activation="softmax")' in text
+    assert "binary" not in text
+
+
+def test_data_without_class_folders_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RetuneError, match="has no class folders; DATA takes"):
+        demo._reference(tmp_path)
