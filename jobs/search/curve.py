@@ -35,7 +35,13 @@ class Curve:
         self.slope = slope(window)
         self.gain = self.slope * (len(window) - 1)
         late = self.best_epoch > len(values) - max(1, math.ceil(len(values) / 4))
-        self.rises = late and len(window) > 1 and self.gain > self.error
+        # A steep start tilts the line through a curve that has flattened since: the newest
+        # epochs have to lie above those before them as well.
+        newest = min(2, len(window) // 2)
+        goes_on = newest > 0 and (
+            _mean(window[-newest:]) - max(window[:-newest]) > 0.5 * self.error
+        )
+        self.rises = late and goes_on and self.gain > self.error
         self._losses = [each.loss for each in epochs if each.loss is not None]
         self._val_losses = [each.val_loss for each in epochs if each.val_loss is not None]
 

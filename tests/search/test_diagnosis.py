@@ -116,3 +116,23 @@ def test_a_child_that_goes_on_from_a_good_fit_does_not_crawl():
         [0.60, 0.59, 0.575, 0.565, 0.56, 0.55, 0.545, 0.54],
     )
     assert diagnose(curve, classes=2, validation_images=594).kind == "underfit"
+
+
+PHOTOGRAPHS = epochs(
+    [0.566, 0.671, 0.728, 0.764, 0.796, 0.835, 0.856, 0.865, 0.889, 0.905, 0.913, 0.912],
+    [0.584, 0.620, 0.694, 0.704, 0.690, 0.702, 0.663, 0.677, 0.699, 0.726, 0.690, 0.705],
+    [0.687, 0.607, 0.541, 0.488, 0.436, 0.379, 0.333, 0.305, 0.269, 0.225, 0.209, 0.210],
+    [0.670, 0.648, 0.603, 0.591, 0.591, 0.589, 0.692, 0.730, 0.693, 0.677, 0.743, 0.753],
+)
+"""Two blocks on photographs of cats and dogs, as measured with 594 validation images."""
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind"),
+    [(3, "rising"), (4, "rising"), (5, "overfit"), (8, "overfit"), (12, "overfit")],
+)
+def test_a_measured_curve_is_rising_until_it_flattens_and_overfits_from_then_on(seen, kind):
+    found = diagnose(PHOTOGRAPHS[:seen], classes=2, validation_images=594)
+    assert found.kind == kind
+    if kind == "overfit":
+        assert "rising" not in [each.kind for each in found.also]
