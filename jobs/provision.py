@@ -279,8 +279,11 @@ class _Provisioner:
         if found is not None and config.made_by_retune(found):
             yield Change("remove", view.what)
             if not self.dry_run:
-                if ours:
-                    folder.change(config.edited_folder(stored, description="", primary_view="All"))
+                # As it is now: the folder's configuration holds its credentials as well.
+                now = folder.stored()
+                if ours and now is not None:
+                    kept = config.edited_folder(now, description=MADE_BY_RETUNE, primary_view="All")
+                    folder.change(kept)
                 view.delete()
         held = f", which holds {', '.join(others)}" if others else ", which is not Retune's"
         yield Change("leave", f"folder {self.folder}{held}")

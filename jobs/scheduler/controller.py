@@ -144,7 +144,8 @@ class Controller:
         )
 
     def _silence(self, error: Exception) -> str:
-        if isinstance(error, jenkins.TimeoutException | requests.Timeout):
+        late = isinstance(error, jenkins.TimeoutException | requests.Timeout)
+        if late or "Read timed out" in str(error):  # in the middle of an answer
             return (
                 f"Jenkins at {self.url} did not answer in time; see how loaded it is, and that "
                 "RETUNE_JENKINS_URL is right."
