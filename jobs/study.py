@@ -221,18 +221,25 @@ class Study:
         trial.set("commit", commit)
         return trial
 
-    def ask(self, after: int, sampler: optuna.samplers.BaseSampler) -> "Trial":
-        """The trial that follows trial ``after``; asked twice, the same one."""
+    def ask(self, after: int, sampler: optuna.samplers.BaseSampler | None) -> "Trial":
+        """The trial that follows trial ``after``; asked twice, the same one.
+
+        Without a sampler it is an empty one, for a proposal that needs none.
+        """
         for each in self.frozen():
             if each.user_attrs.get("after") == after:
                 return self.trial(each.number)
-        try:
-            asked = self.optuna_study(sampler=sampler).ask()
-        except RetuneError:
-            self._drop_unmade_trials()
-            raise
-        asked.set_user_attr("after", after)
-        return self.trial(asked.number)
+        if sampler is None:
+            made = self.storage.create_new_trial(self.identifier)
+            trial = self.trial(self.storage.get_trial_number_from_id(made))
+        else:
+            try:
+                trial = self.trial(self.optuna_study(sampler=sampler).ask().number)
+            except RetuneError:
+                self._drop_unmade_trials()
+                raise
+        trial.set("after", after)
+        return trial
 
     def _drop_unmade_trials(self) -> None:
         """Optuna makes a trial before it asks the sampler; one that got no tweak is none."""

@@ -38,7 +38,7 @@ def _decide(context: Context, study: Study, trial: int) -> Next | None:
     view = study.view()
     reached = [each for each in view.trials if (each.objective or 0.0) >= view.target]
     if reached and study.get("confirm") and not any(t.kind == "confirm" for t in view.trials):
-        return _push_trial(context, study, trial, _confirmation(view))
+        return _push_trial(context, study, trial, _confirmation(study, view))
     end = _over(view, trial)
     try:
         if end is None:
@@ -84,15 +84,22 @@ def _failed(trial: TrialView) -> bool:
     return trial.state == "failed"
 
 
-def _confirmation(view: StudyView) -> Proposal:
+def _confirmation(study: Study, view: StudyView) -> Proposal:
+    """The winner once more from scratch, with as many epochs as its whole lineage has seen."""
     best = view.best
     assert best is not None
+    lineage, trained = best, len(best.epochs)
+    while lineage.parent is not None:
+        lineage = next(each for each in view.trials if each.number == lineage.parent)
+        trained += len(lineage.epochs)
+    epochs = best.params.get("fit.epochs")
+    free = "fit.epochs" not in study.trial(best.number).get("held", {})
     return Proposal(
         best.number,
-        {},
+        {"fit.epochs": trained} if free and epochs not in (None, trained) else {},
         "confirm",
-        f"Trial {best.number} reached the target with inherited weights: the same script is "
-        "trained once more from scratch.",
+        f"Trial {best.number} reached the target with inherited weights: the same model is trained "
+        f"once more from scratch, for the {trained} epochs that its lineage has seen.",
     )
 
 
@@ -100,7 +107,7 @@ def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal |
     """Commit and push the trial that follows ``trial``, as proposed or as the sampler says."""
     with context.lock(study.name):
         sampler = make_sampler(context, study)
-        next_trial = study.ask(trial, sampler)
+        next_trial = study.ask(trial, None if proposal else sampler)
         if next_trial.get("commit") is None:
             chosen = proposal or sampler.proposal(study.optuna_study(), next_trial.frozen())
             commit = _commit(context, study, next_trial, chosen)
@@ -115,10 +122,12 @@ def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal |
 def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> str:
     parent = study.trial(proposal.parent)
     if not proposal.tweak:
-        trial.record_proposal(proposal, "trained again from scratch")
+        trial.record_proposal(proposal, "from scratch")
         return str(parent.get("commit"))
     before = parent.get("values", {})
     words = describe(before, {**before, **proposal.tweak})
+    if proposal.kind == "confirm":
+        words = f"from scratch, {words}"
     changes = rewrite(
         context.source(study.name, proposal.parent),
         study.get("script"),
