@@ -1,6 +1,7 @@
 """Which kinds of tweak paid in a study so far."""
 
 import math
+import random
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -30,9 +31,9 @@ class Payoff:
     An attempt pays between 0 and 1: how sure its gain is more than noise (normal distribution of
     the difference of two accuracies with standard error ``error``), times how quick it was
     against the study's median. Each kind's payoff has a Beta prior whose mean falls with the
-    place that the rules give it; kinds are ranked by their posterior mean. The first answers'
-    priors are optimistic, so what has not been tried comes before what failed (Sutton, Barto,
-    "Reinforcement Learning", 2nd edition 2018, section 2.6).
+    place that the rules give it. The first answers' priors are optimistic, so what has not been
+    tried comes before what failed (Sutton, Barto, "Reinforcement Learning", 2nd edition 2018,
+    section 2.6).
     """
 
     def __init__(self, attempts: Iterable[Attempt], error: float) -> None:
@@ -50,3 +51,17 @@ class Payoff:
         prior = max(0.05, HIGHEST - STEP * place)
         paid = self.paid.get(kind, [])
         return (STRENGTH * prior + sum(paid)) / (STRENGTH + len(paid))
+
+    def drawn(self, kind: str, place: int, rng: random.Random) -> float:
+        """A draw from the posterior of a kind with a record; of others, the prior's mean.
+
+        Thompson sampling (Russo, Van Roy, Kazerouni, Osband, Wen, "A Tutorial on Thompson
+        Sampling", 2018, section 3). Kinds without a record are not drawn, because the rules'
+        order among them is meant.
+        """
+        mean = self.expected(kind, place)
+        paid = self.paid.get(kind)
+        if not paid:
+            return mean
+        weight = STRENGTH + len(paid)
+        return rng.betavariate(weight * mean, weight * (1 - mean))

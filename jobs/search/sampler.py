@@ -135,9 +135,9 @@ class RetuneSampler(BaseSampler):
         repair = self._repair(history)
         if repair is not None:
             return repair
-        parents = history.parents()
-        for parent in parents[:PARENTS]:
-            for finding, each in self._ranked(parent, history):
+        rng = random.Random(self._number(study, trial))
+        for parent in history.parents()[:PARENTS]:
+            for finding, each in self._ranked(parent, history, rng):
                 if self._new(parent, each.tweak, history):
                     return Proposal(
                         parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
@@ -156,8 +156,10 @@ class RetuneSampler(BaseSampler):
             failure=result.get("failure"),
         )
 
-    def _ranked(self, parent: FrozenTrial, history: History) -> list[tuple[Diagnosis, Candidate]]:
-        """The answers to each finding by what their kind is expected to pay.
+    def _ranked(
+        self, parent: FrozenTrial, history: History, rng: random.Random
+    ) -> list[tuple[Diagnosis, Candidate]]:
+        """The answers to each finding by what their kind may be expected to pay.
 
         Kinds that brought nothing to this parent come last.
         """
@@ -173,7 +175,7 @@ class RetuneSampler(BaseSampler):
 
         def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, float]:
             kind = pair[1].kind
-            return kind in failed, -history.payoff.expected(kind, place[id(pair[1])])
+            return kind in failed, -history.payoff.drawn(kind, place[id(pair[1])], rng)
 
         return sorted(found, key=rank)
 
