@@ -2,9 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from jobs.errors import RetuneError
+
+Command = Callable[[argparse.Namespace], int]
 
 # Each command imports what it needs when it runs: `explain` answers without loading Optuna.
 
@@ -90,7 +93,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from jobs import settings
     from jobs.chain import run_chain, run_push
-    from jobs.command import Interrupted, one_sentence, prepare
+    from jobs.command import Interrupted, prepare
     from jobs.context import make_context
     from jobs.pause import pause
     from jobs.pull import study_name
@@ -98,26 +101,25 @@ def _run(arguments: argparse.Namespace) -> int:
     from jobs.stage import next_step
 
     prepare()
-    with one_sentence():
-        context = make_context(settings.load())
+    context = make_context(settings.load())
+    if arguments.study:
+        study = arguments.study
+        step = next_step(context, context.record.open(study))
+        if arguments.trial is not None or arguments.job:
+            trial = step.trial if arguments.trial is None else arguments.trial
+            step = Next(arguments.job or step.job, study, trial)
+    elif arguments.branch and arguments.commit:
+        study = study_name(arguments.branch, arguments.commit)
+    else:
+        raise RetuneError("run needs --branch and --commit, or --study.")
+    try:
         if arguments.study:
-            study = arguments.study
-            step = next_step(context, context.record.open(study))
-            if arguments.trial is not None or arguments.job:
-                trial = step.trial if arguments.trial is None else arguments.trial
-                step = Next(arguments.job or step.job, study, trial)
-        elif arguments.branch and arguments.commit:
-            study = study_name(arguments.branch, arguments.commit)
+            run_chain(context, step)
         else:
-            raise RetuneError("run needs --branch and --commit, or --study.")
-        try:
-            if arguments.study:
-                run_chain(context, step)
-            else:
-                run_push(context, Push(arguments.branch, arguments.commit))
-        except Interrupted:
-            pause(context, study)
-            return 130
+            run_push(context, Push(arguments.branch, arguments.commit))
+    except Interrupted:
+        pause(context, study)
+        return 130
     return 0
 
 
@@ -179,12 +181,11 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _watch(_: argparse.Namespace) -> int:
     from jobs import settings, watch
-    from jobs.command import one_sentence, prepare
+    from jobs.command import prepare
     from jobs.context import make_context
 
     prepare()
-    with one_sentence():
-        watch.run(make_context(settings.load()))
+    watch.run(make_context(settings.load()))
     return 0
 
 
@@ -221,17 +222,29 @@ def _settings(_: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {
-    "demo": _demo,
-    "run": _run,
+def _with_record(command: Command) -> Command:
+    """A storage that goes away meanwhile ends the command with one sentence."""
+
+    def guarded(arguments: argparse.Namespace) -> int:
+        from jobs.study import storage_errors
+
+        with storage_errors():
+            return command(arguments)
+
+    return guarded
+
+
+_COMMANDS: dict[str, Command] = {
+    "demo": _with_record(_demo),
+    "run": _with_record(_run),
     "explain": _explain,
     "provision": _provision,
     "hooks": _hooks,
-    "status": _status,
-    "report": _report,
-    "watch": _watch,
-    "resume": _resume,
-    "pause": _pause,
+    "status": _with_record(_status),
+    "report": _with_record(_report),
+    "watch": _with_record(_watch),
+    "resume": _with_record(_resume),
+    "pause": _with_record(_pause),
     "settings": _settings,
 }
 
