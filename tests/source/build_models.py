@@ -4,6 +4,7 @@ Reads one JSON line for each script (folder, script, input_shape), writes one wi
 Data is made of zeros; nothing is trained.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -57,13 +58,18 @@ def prepare():
         setattr(keras.Model, name, fit)
     for name, shape in SHAPES.items():
         part = (np.zeros((40, *shape), "uint8"), np.zeros(40, "uint8"))
-        getattr(keras.datasets, name).load_data = lambda part=part: (part, part)
+        for root in (keras, tf.keras):
+            getattr(root.datasets, name).load_data = lambda part=part: (part, part)
     images = types.ModuleType("image")
     images.ImageDataGenerator = ImageDataGenerator
     for name in ("keras", "tensorflow.keras"):
         sys.modules[f"{name}.preprocessing.image"] = images
-    for module in (keras.utils, keras.preprocessing):
-        module.image_dataset_from_directory = image_dataset_from_directory
+    # TensorFlow keeps modules of its own with the same functions, under several names.
+    for name in ("utils", "preprocessing"):
+        importlib.import_module(f"keras._tf_keras.keras.{name}")
+    for name, module in list(sys.modules.items()):
+        if "keras" in name and "image_dataset_from_directory" in vars(module):
+            module.image_dataset_from_directory = image_dataset_from_directory
 
 
 def run(folder, script):
