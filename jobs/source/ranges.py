@@ -43,7 +43,9 @@ def epochs(value: int) -> Range:
 
 
 def batch_size(value: int, most: int | None) -> Range:
-    return Range(min(8, value), max(most or 256, value), integer=True, log=True)
+    # Half of it is always in the range: what runs out of memory needs a way down.
+    low = max(1, min(8, value // 2))
+    return Range(low, max(most or 256, value), integer=True, log=True)
 
 
 def accepts(space: Space, value: Value) -> bool:
