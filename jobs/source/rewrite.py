@@ -31,7 +31,13 @@ def rewrite(
     """
     before = Checkout(root)
     after = tweaked(before, script, tweak, hold)
-    back = {name: value for name, value in _values(before, script, hold).items() if name in tweak}
+    values, left = _values(before, script, hold), _values(after, script, hold)
+    # A block that goes takes its convolutions along: to come back, it has to be told their values.
+    back = {
+        name: value
+        for name, value in values.items()
+        if name in tweak or (name.startswith("conv") and name not in left)
+    }
     undone = tweaked(after, script, back, hold)
     for path in undone.changed:
         if undone.changed[path] != before.read_bytes(path):
