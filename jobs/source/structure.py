@@ -176,6 +176,8 @@ def _new_block(
     before = whole(last.layer.params.get("filters")) or 32
     if filters is None:
         filters = max(before, min(2 * before, MOST_FILTERS))
+    if kernel is not None and pair(last.layer.params.get("kernel_size")) == (kernel, kernel):
+        kernel = None  # as the last block writes it, be it by a name
     anchor = _end_of_features(analysis, units)
     if _is_direct(block, units):
         texts = _layer_texts(analysis, block, last, filters, kernel)
