@@ -210,7 +210,11 @@ def test_a_training_survives_a_restart_of_the_controller(story: Story) -> None:
     name = f"slow-{story.git('rev-parse', '--short=7', 'HEAD')}"
     wait_for(lambda: in_training(story, name), "the first epoch")
     before = len(list(story.context.spool(name, 0).epochs()))
-    subprocess.run(command, shell=True, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    # A controller that inherited this story's settings would prefer them for ever after.
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("RETUNE_")}
+    subprocess.run(
+        command, shell=True, check=True, timeout=600, stdout=subprocess.DEVNULL, env=plain
+    )
     spool = story.context.spool(name, 0)
     wait_for(lambda: spool.result() is not None, "the end of the training")
     study = story.study(name)
