@@ -11,6 +11,7 @@ The files are pickles. They are read in the script's own process only, which a s
 one could have done as it likes anyway.
 """
 
+import inspect
 import os
 import pickle
 import random
@@ -79,8 +80,22 @@ def _value(variable: Any) -> np.ndarray:
 
 
 def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """What a callback has learnt: plain values (counters, best values, kept weights)."""
-    return {name: value for name, value in vars(callback).items() if _is_plain(value)}
+    """What a callback has learnt: plain values (counters, best values, kept weights).
+
+    Not what it was made with. Keras turns the sign of ``min_delta`` round on first use, and would
+    do so once more in a process that was given the turned one.
+    """
+    made_with = {
+        name
+        for kind in type(callback).__mro__
+        if kind.__module__.partition(".")[0] == "keras" and "__init__" in vars(kind)
+        for name in inspect.signature(vars(kind)["__init__"]).parameters
+    }
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in made_with and _is_plain(value)
+    }
 
 
 def _is_plain(value: Any, depth: int = 4) -> bool:

@@ -72,6 +72,18 @@ def test_killed_at_random_moments_every_epoch_stands_once(own_study):
     assert rates == pytest.approx([each.learning_rate for each in undisturbed.epochs()])
 
 
+def test_early_stopping_goes_on_counting(own_study):
+    own_study.start()
+    spool = own_study.submit(SCRIPT)
+    wait(lambda: len(epochs(spool)) >= 2)
+    own_study.kill()
+    assert len(epochs(spool)) < 4
+    own_study.start()
+    result = own_study.result(spool)
+    assert result.outcome == "complete", result.reason
+    assert [number for number in epochs(spool) if number[0] == 1] == [(1, n) for n in range(1, 5)]
+
+
 def test_the_model_is_that_of_the_best_epoch(own_study):
     import keras
 
