@@ -113,6 +113,8 @@ def test_a_push_goes_through_the_chain_to_the_target(story: Story, mails: Any) -
     assert len(view.trials) >= 2
     assert story.git("ls-remote", "origin", f"refs/heads/retune/{name}/best")
 
+    # The study is closed a moment before the build that closed it has archived its page.
+    wait_for(lambda: not JenkinsScheduler(story.settings).busy(name), "the end of its jobs")
     short = f"main@{name[-7:]}"
     for job in ("pull", "launch", "train", "tune"):
         found = story.builds(job, name)
