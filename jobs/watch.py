@@ -1,7 +1,9 @@
 """Job 5, watch: every minute, put right what has stopped without a reason."""
 
 import time
+from pathlib import Path
 
+from jobs import dataset
 from jobs.context import Context
 from jobs.ending import complete_ending, end_study
 from jobs.environment.spool import Result
@@ -32,6 +34,7 @@ def run(context: Context) -> None:
             errors.append(f"{study.name}: {error}")
     try:
         _remove_strays(context, studies)
+        _prune_cache(context, studies)
     except RetuneError as error:
         errors.append(str(error))
     if errors:
@@ -100,6 +103,18 @@ def _remove_strays(context: Context, studies: list[Study]) -> None:
         if name not in wanted:
             context.environment.remove(name)
             context.say(f"The environment of {name} belongs to no running study: removed.")
+
+
+def _prune_cache(context: Context, studies: list[Study]) -> None:
+    """Remove cached images that no study has asked for in a long time."""
+    used = {
+        Path(folder)
+        for study in studies
+        if study.get("state") != "finished"
+        for folder in study.get("data_folders", {}).values()
+    }
+    for folder in dataset.prune(context.settings.home, keep=used):
+        context.say(f"The image cache {folder.name} has not been used for long: removed.")
 
 
 if __name__ == "__main__":

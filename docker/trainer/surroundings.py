@@ -20,11 +20,11 @@ _HARMLESS = frozenset(
 
 
 def install(data: Path, session: Session) -> None:
-    """``data`` is the data root; its entry ``keras`` holds files that Keras would download."""
+    """``data`` is the data root; its entry ``.keras`` holds files that Keras would download."""
     _plots(session.trial.folder)
     _commands(session.state.note)
     _files_elsewhere(session)
-    _downloads(data / "keras")
+    _downloads(data / ".keras")
 
 
 def _plots(folder: Path) -> None:
@@ -124,7 +124,7 @@ def _downloads(folder: Path) -> None:
             if found is None:
                 raise FileNotFoundError(
                     f"The script downloads {name}, and there is no network here; ask the operator "
-                    "to put it into the data folder named keras."
+                    "to put it into the folder that RETUNE_KERAS_DATA names."
                 )
             cache.mkdir(parents=True, exist_ok=True)
             (cache / name).symlink_to(found)

@@ -1,5 +1,6 @@
 """Job 5: environments and chains that stopped without a reason."""
 
+import os
 import shutil
 from typing import Any
 
@@ -155,3 +156,18 @@ def test_a_lost_checkout_is_pulled_again(world: Any) -> None:
     shutil.rmtree(world.context.source(step.study, 0))
     watch.run(world.context)
     assert world.scheduler.triggered == [Next("pull", step.study, 0)]
+
+
+def test_a_cache_that_nobody_uses_any_more_is_removed(world: Any) -> None:
+    step = pull.receive(world.context, world.push())
+    launch.run(world.context, step.study, 0)
+    recorded = world.context.record.open(step.study)
+    images = world.context.settings.home / "cache" / "images"
+    used, unused = images / "aaaa", images / "bbbb"
+    for each in (used, unused):
+        each.mkdir(parents=True)
+        os.utime(each, (0, 0))
+    recorded.set("data_folders", {"animals": str(used)})
+    watch.run(world.context)
+    assert used.exists()
+    assert not unused.exists()

@@ -278,8 +278,8 @@ print("shape", x.shape)
 """
     result, _ = study.run(script)
     assert "The script downloads mnist.npz" in result.reason
-    assert "data folder named keras" in result.reason
-    folder = study.folder / "data" / "keras"
+    assert "folder that RETUNE_KERAS_DATA names" in result.reason
+    folder = study.folder / "data" / ".keras"
     folder.mkdir()
     np.savez(folder / "boston.npz", x=np.zeros(4))
     script = """
