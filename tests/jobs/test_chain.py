@@ -76,7 +76,7 @@ def test_watch_runs_beside_the_chain(inline: Any, monkeypatch: pytest.MonkeyPatc
         watched.set()
 
     def play(request: Any) -> Any:
-        assert watched.wait(20)
+        assert watched.wait(60)
         return release(request)
 
     monkeypatch.setattr(watch, "run", look)
@@ -98,7 +98,7 @@ def test_a_study_stopped_by_hand_goes_on_where_it_was(world: Any) -> None:
     while spool.request() is None:
         job.join(0.01)
     pause(world.context, step.study)
-    job.join(20)
+    job.join(60)
     assert done == [None]
     assert (spool.folder / "stop").exists()
     assert world.environment.studies() == []

@@ -88,7 +88,7 @@ def test_an_end_meanwhile_ends_the_job(world: Any, study: str) -> None:
     job = threading.Thread(target=lambda: done.append(train.run(world.context, study, 0)))
     job.start()
     world.context.record.open(study).finish("stopped", "A newer push took its place.")
-    job.join(timeout=20)
+    job.join(timeout=60)
     assert done == [None]
 
 
@@ -98,7 +98,7 @@ def test_it_waits_through_a_relaunch(world: Any, study: str) -> None:
     job = threading.Thread(target=lambda: done.append(train.run(world.context, study, 0)))
     job.start()
     world.environment.launch(launch.specification(world.context, world.context.record.open(study)))
-    job.join(timeout=20)
+    job.join(timeout=60)
     assert done == [Next("tune", study, 0)]
 
 

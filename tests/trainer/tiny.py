@@ -45,7 +45,7 @@ class Slow(keras.callbacks.Callback):
 """
 
 
-def wait(condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+def wait(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
     """Wait until something is true and give it back."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
