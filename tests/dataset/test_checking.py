@@ -60,7 +60,7 @@ def test_decompression_bomb_is_not_decoded(tree, source, home):
     Image.new("1", (20_000, 20_000)).save(root / "cats/bomb.png")
     start = time.monotonic()
     found = dataset.check(source("pets"), home)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     (broken,) = found.broken
     assert "pixels" in broken.reason
 
