@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from jobs.context import Context
 from jobs.environment.spool import Spool
 from jobs.errors import RetuneError
+from jobs.scheduler.base import Next
 from jobs.stage import next_step
 from jobs.study import Study
 
@@ -39,7 +40,7 @@ def resume(context: Context, name: str) -> None:
     step = next_step(context, study)
     # The environment was removed: job 2 makes it anew where training goes on.
     if step.job == "train":
-        step = type(step)("launch", step.study, step.trial)
+        step = Next("launch", step.study, step.trial)
     context.scheduler.trigger(step)
     context.say(f"Study {name} goes on with job {step.job} of trial {step.trial}.")
 

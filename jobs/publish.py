@@ -9,32 +9,34 @@ from jobs.junit import write_junit
 from jobs.notify import send_once
 from jobs.report import write_report
 from jobs.source.files import Checkout
-from jobs.study import Study
+from jobs.study import Study, StudyView
 
 
 def report_folder(context: Context, study: Study) -> Path:
     return context.folder(study.name) / "report"
 
 
+def _winning_diff(context: Context, view: StudyView) -> str:
+    """From the pushed script to the best one; empty where that is the pushed one."""
+    best = view.best
+    winning = best.commit if best is not None and best.commit else view.commit
+    return context.repository.diff(view.commit, winning)
+
+
 def publish(context: Context, study: Study) -> Path:
     """Write the study's page as the record has it now; gives the page."""
     view = study.view()
-    best = view.best
-    winning = best.commit if best is not None and best.commit else view.commit
     return write_report(
         view,
         report_folder(context, study),
-        diff=context.repository.diff(view.commit, winning),
+        diff=_winning_diff(context, view),
         graph=context.repository.graph(study.name),
     )
 
 
 def send_mail(context: Context, study: Study) -> None:
     """Send the one mail of a finished study, or leave it to watch."""
-    view = study.view()
-    best = view.best
-    winning = best.commit if best is not None and best.commit else view.commit
-    send_once(study, context.settings, diff=context.repository.diff(view.commit, winning))
+    send_once(study, context.settings, diff=_winning_diff(context, study.view()))
 
 
 def publish_for_build(context: Context, study: Study) -> None:
@@ -57,6 +59,6 @@ def publish_for_build(context: Context, study: Study) -> None:
         script = Checkout(context.source(study.name, best.number)).real(view.script)
         if script is not None:
             shutil.copy(script, folder / Path(view.script).name)
-    if patch := context.repository.diff(view.commit, best.commit):
+    if patch := _winning_diff(context, view):
         # git's bytes come with lone surrogates where they are no UTF-8; its last newline is cut.
         (folder / "winner.patch").write_bytes(f"{patch}\n".encode(errors="surrogateescape"))

@@ -171,9 +171,6 @@ class Study:
     def set(self, key: str, value: Any) -> None:
         self.storage.set_study_user_attr(self.identifier, key, value)
 
-    def append(self, key: str, value: Any) -> None:
-        self.set(key, [*self.get(key, []), value])
-
     @property
     def running(self) -> bool:
         return bool(self.get("state") == "running")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from jobs.context import Context
-from jobs.ending import end_study
+from jobs.ending import complete_ending, end_study
 from jobs.publish import publish_for_build
 from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
 from jobs.scheduler.base import CHAIN, Next
@@ -13,7 +13,7 @@ from jobs.search.sampler import Exhausted, RetuneSampler
 from jobs.source.rewrite import CannotRewrite, rewrite
 from jobs.source.script import Value
 from jobs.source.words import describe
-from jobs.study import Outcome, Study, StudyView, Trial, TrialView
+from jobs.study import Outcome, Study, StudyView, Trial
 
 FAILURES_IN_A_ROW = 3
 HOPELESS = ("script-error", "no-fit", "no-accuracy")
@@ -26,10 +26,12 @@ def run(context: Context, study: str, trial: int) -> Next | None:
     if not recorded.trial(trial).finished:
         context.say(f"Trial {trial} of {study} is not trained yet: nothing to tune.")
         return None
-    step = _decide(context, recorded, trial) if recorded.running else None
-    if recorded.get("state") == "finished":
-        # Also where an earlier run of this job died in the middle of the end.
-        end_study(context, recorded, recorded.get("outcome"), recorded.get("reason"))
+    step = None
+    if recorded.running:
+        step = _decide(context, recorded, trial)
+    elif recorded.get("state") == "finished":
+        # An earlier run of this job may have died in the middle of the end.
+        complete_ending(context, recorded)
     publish_for_build(context, recorded)
     return step
 
@@ -64,7 +66,7 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
         else "no trial reported an accuracy"
     )
     last = [each for each in view.trials if each.number <= trial]
-    failed = [_failed(each) for each in last]
+    failed = [each.state == "failed" for each in last]
     if failed == [True] and last[0].result and last[0].result.failure in HOPELESS:
         return "failures", f"The script as pushed cannot be trained: {last[0].result.reason}"
     if len(last) >= FAILURES_IN_A_ROW and all(failed[-FAILURES_IN_A_ROW:]):
@@ -78,10 +80,6 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
     if time.time() - view.started >= view.max_hours * 3600:
         return "budget", f"The budget of {view.max_hours:g} hours is spent; {so_far}."
     return None
-
-
-def _failed(trial: TrialView) -> bool:
-    return trial.state == "failed"
 
 
 def _confirmation(study: Study, view: StudyView) -> Proposal:

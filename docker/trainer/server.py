@@ -68,7 +68,6 @@ class Server:
         self._places = places
         self._threads = threads
         self._ending = False
-        self._child = 0
         self._last_beat = 0.0
         self._concluded: set[int] = set()
         self._forgotten = 0.0

@@ -7,7 +7,6 @@ trainer is killed at, each finished epoch is in the record once, and the others 
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from trainer.spool import Epoch, Result, Trial, write_whole
@@ -122,10 +121,6 @@ def read_age(trial: Trial) -> float:
 
 def write_age(trial: Trial, seconds: float) -> None:
     write_whole(trial.checkpoint / CLOCK, f"{seconds:.3f}\n")
-
-
-def checkpoint_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.pickle"))
 
 
 def as_number(value: Any) -> float | None:

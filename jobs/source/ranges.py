@@ -1,6 +1,6 @@
 """Search ranges that are sensible for small CNNs; a range always holds the script's own value."""
 
-from jobs.source.script import Choices, Range, Space, Value
+from jobs.source.script import Choices, Range, Value
 
 KERNELS = (1, 3, 5, 7)
 AUGMENTATION = ("none", "light", "medium", "strong")
@@ -46,12 +46,3 @@ def batch_size(value: int, most: int | None) -> Range:
     # Half of it is always in the range: what runs out of memory needs a way down.
     low = max(1, min(8, value // 2))
     return Range(low, max(most or 256, value), integer=True, log=True)
-
-
-def accepts(space: Space, value: Value) -> bool:
-    """Whether a value lies in a range."""
-    if isinstance(space, Choices):
-        return any(value == each and type(value) is type(each) for each in space.options)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return (not space.integer or isinstance(value, int)) and space.low <= value <= space.high
