@@ -3,8 +3,10 @@
 import builtins
 import contextlib
 import ctypes
+import functools
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -17,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.legacy.preprocessing import image as _preloaded  # noqa: F401
 
-from trainer import failures, hooks, script, shims, surroundings, workspace
+from trainer import elsewhere, failures, hooks, pipelines, script, shims, surroundings, workspace
 from trainer.failures import Ending
 from trainer.session import Session
 from trainer.spool import Trial
@@ -90,10 +92,16 @@ def _run_script(session: Session, places: "Places") -> Ending:
         _prepare_python(session, made.root)
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
+        pipelines.end_at_once()
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
-        script.run(made.script, request.arguments, session.state.note)
+        script.run(
+            made.script,
+            request.arguments,
+            session.state.note,
+            functools.partial(_goes_on, session, made.root),
+        )
     except BaseException as error:
         ending = failures.of_exception(error, root)
         if not isinstance(error, (failures.TrialEnd, SystemExit)):
@@ -118,9 +126,23 @@ def _may_fit_again(error: BaseException, root: Path) -> bool:
     for frame, number in traceback.walk_tb(error.__traceback__):
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(root):
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            return any(".fit" in line for line in lines[number:])
+            below = script.text_below(str(path), number)
+            return re.search(r"\.fit(_generator)?\(", below) is not None
     return True
+
+
+def _goes_on(session: Session, root: Path, error: Exception) -> bool:
+    """Once the last ``fit`` has ended, a notebook's cell that fails is left behind, with a note.
+
+    A cell that fails between two may be the one that makes the model of the second.
+    """
+    fits = session.state.fits
+    if session.ended is not None or not fits or not fits[-1].ended or _may_fit_again(error, root):
+        return False
+    _print_traceback(error)
+    ending = failures.of_exception(error, root)
+    session.state.note(f"After its training a cell failed: {ending.reason}")
+    return ending.failure == "script-error"
 
 
 def _judge(session: Session) -> Ending:
@@ -174,8 +196,7 @@ def _prepare_python(session: Session, root: Path) -> None:
     builtins.input = _no_input
     random.seed()
     np.random.seed()
-    if session.state.runs > 1:
-        _keep_folders(root)
+    elsewhere.install(session.trial.work / "elsewhere", [root] if session.state.runs > 1 else [])
 
 
 def _no_input(prompt: object = "") -> NoReturn:
@@ -183,20 +204,6 @@ def _no_input(prompt: object = "") -> NoReturn:
         f"The script asks for input ({str(prompt).strip()!r}), and nobody is there to answer; give "
         "it a default or read it from sys.argv."
     )
-
-
-def _keep_folders(root: Path) -> None:
-    """Let a resumed script make the folders again that its first run has left."""
-    original = os.mkdir
-
-    def mkdir(path: Any, *arguments: Any, **named: Any) -> None:
-        try:
-            original(path, *arguments, **named)
-        except FileExistsError:
-            if not Path(os.path.abspath(path)).is_relative_to(root):
-                raise
-
-    os.mkdir = mkdir
 
 
 def _stopper(session: Session) -> Any:

@@ -1,5 +1,6 @@
 """How a trial ended, in words: exceptions of a script, signals and exit codes of its process."""
 
+import linecache
 import os
 import signal
 import traceback
@@ -38,6 +39,7 @@ NO_ACCURACY = (
     "`fit` reported no validation accuracy; give it `validation_data` or `validation_split`, and "
     "compile the model with metrics=['accuracy']."
 )
+ARGUMENTS = 'Give it in retune.toml, such as arguments = ["--epochs", "5"].'
 NO_MEMORY = (
     "The memory of the environment did not suffice; use a smaller batch size, image size or model."
 )
@@ -50,17 +52,52 @@ def of_exception(error: BaseException, folder: Path) -> Ending:
     if isinstance(error, SystemExit):
         if error.code in (None, 0):
             return Ending("complete")
+        if error.code == 2 and _came_from(error.__traceback__, "argparse"):
+            reason = f"Its command line is not as it wants it, see its last lines. {ARGUMENTS}"
+            return Ending("failed", "script-error", reason)
         said = f"exit code {error.code}" if isinstance(error.code, int) else f"{error.code}"
         return Ending("failed", "script-error", f"The script ended itself by sys.exit: {said}")
     if is_out_of_memory(error):
         return Ending("failed", "out-of-memory", NO_MEMORY)
-    what = "".join(traceback.format_exception_only(type(error), error)).strip()
+    what = (
+        _missing_module(error)
+        or "".join(traceback.format_exception_only(type(error), error)).strip()
+    )
     where = place(error.__traceback__, folder)
     if isinstance(error, SyntaxError) and error.filename:
         what, where = f"SyntaxError: {error.msg}", (Path(error.filename).name, error.lineno or 0)
-    first = next((line.strip() for line in what.splitlines() if line.strip()), type(error).__name__)
+    if isinstance(error, IndexError) and where and "argv" in _line(folder, *where):
+        what = f"It takes what it is not given from its command line. {ARGUMENTS}"
+    first = _telling(what) or type(error).__name__
     at = f" ({where[0]}, line {where[1]})" if where else ""
     return Ending("failed", "script-error", f"{_shortened(first)}{at}")
+
+
+def _line(folder: Path, name: str, number: int) -> str:
+    return linecache.getline(str(folder / name), number)
+
+
+def _came_from(trace: TracebackType | None, module: str) -> bool:
+    return any(f.f_globals.get("__name__") == module for f, _ in traceback.walk_tb(trace))
+
+
+def _missing_module(error: BaseException) -> str | None:
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    return (
+        f"The script imports {error.name}, which the environment does not have; commit it beside "
+        "the script, or ask the operator to add its package to docker/trainer/libraries.txt and "
+        "to build the image anew."
+    )
+
+
+def _telling(what: str) -> str:
+    """The line that says something: TensorFlow puts the operation's history before its reason."""
+    lines = [line.strip() for line in what.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith("Graph execution error:"):
+        last = [each for each in lines if not each.startswith(("File ", "[[", "Detected at"))]
+        return f"{lines[0].partition(':')[0].rpartition('.')[2]}: {last[-1]}"
+    return lines[0] if lines else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from trainer import network, surgery
+from trainer import momentum, network, surgery
 from trainer.session import Session
 from trainer.spool import Trial
 
@@ -47,6 +47,8 @@ def inherit_into(model: keras.Model, session: Session) -> None:
         for index, weights in done.weights.items():
             live[index].set_weights(weights)
         state.inherited, state.inheritance = done.share, done.sentences
+        if surgery.is_whole(parent, child, done) and momentum.take_over(path, model):
+            state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")
     session.save()
     print(f"Inherited {state.inherited:.0%} of the parameters from trial {number}.", flush=True)
 

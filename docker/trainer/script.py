@@ -8,15 +8,24 @@ from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
 
+# The cells after a notebook's cell, by the name that the cell is compiled under.
+_cells_after: dict[str, str] = {}
+
 
 class NotebookError(Exception):
     """A notebook whose JSON is not one."""
 
 
-def run(script: Path, arguments: list[str], note: Callable[[str], None]) -> None:
+def run(
+    script: Path,
+    arguments: list[str],
+    note: Callable[[str], None],
+    goes_on: Callable[[Exception], bool] = lambda _: False,
+) -> None:
     """Run a script or notebook as ``__main__``. What it raises is raised on.
 
-    ``note`` is told, in a sentence, what of a notebook was left out.
+    ``note`` is told, in a sentence, what of a notebook was left out. ``goes_on`` says whether the
+    cells after one that has failed are run all the same, as a person would.
     """
     module = ModuleType("__main__")
     module.__file__ = str(script)
@@ -25,7 +34,76 @@ def run(script: Path, arguments: list[str], note: Callable[[str], None]) -> None
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.parent))
     for code in _codes(script, note):
-        exec(code, module.__dict__)
+        try:
+            exec(code, module.__dict__)
+        except Exception as error:
+            if script.suffix != ".ipynb" or not goes_on(error):
+                raise
+
+
+def texts(script: Path) -> list[str | bytes]:
+    """The program text of a script, or of each cell of a notebook; nothing where it is neither.
+
+    A script's is in bytes, as which Python looks for the coding that it declares.
+    """
+    try:
+        content = script.read_bytes()
+        if script.suffix != ".ipynb":
+            return [content]
+        return [_without_magics(each, 0, lambda _: None) for each in _cells(content)]
+    except (OSError, NotebookError):
+        return []
+
+
+def text_below(filename: str, line: int) -> str:
+    """What a script has below a line; of a notebook's cell, with the cells after it."""
+    return "".join(linecache.getlines(filename)[line:]) + _cells_after.get(filename, "")
+
+
+def expects_failing_import(filename: str, line: int) -> bool:
+    """Whether the line is in a ``try`` that goes another way where an import fails."""
+    tree = _tree(filename)
+    return any(
+        isinstance(node, ast.Try)
+        and node.body[0].lineno <= line <= (node.body[-1].end_lineno or 0)
+        and any(_catches_imports(each) for each in node.handlers)
+        for node in ast.walk(tree)
+    )
+
+
+def is_asserted(filename: str, line: int) -> bool:
+    """Whether the script asserts something of what the line finds, or assigns to a name."""
+    tree = _tree(filename)
+    here = [n for n in ast.walk(tree) if isinstance(n, (ast.Assign, ast.Assert))]
+    here = [n for n in here if n.lineno <= line <= (n.end_lineno or 0)]
+    names = {
+        target.id
+        for node in here
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return any(isinstance(node, ast.Assert) for node in here) or any(
+        isinstance(each, ast.Name) and each.id in names
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+        for each in ast.walk(node.test)
+    )
+
+
+def _tree(filename: str) -> ast.Module:
+    """What a running file's text says; nothing where it cannot be read any more."""
+    try:
+        return ast.parse("".join(linecache.getlines(filename)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _catches_imports(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
 def _codes(script: Path, note: Callable[[str], None]) -> list[CodeType]:
@@ -33,10 +111,12 @@ def _codes(script: Path, note: Callable[[str], None]) -> list[CodeType]:
     if script.suffix != ".ipynb":
         return [compile(content, str(script), "exec", dont_inherit=True)]
     codes = []
-    for number, text in enumerate(_cells(content), start=1):
+    cells = _cells(content)
+    for number, text in enumerate(cells, start=1):
         name = f"{script}[{number}]"
         text = _without_magics(text, number, note)
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+        _cells_after[name] = "\n".join(["", *cells[number:]])
         tree = ast.parse(text, name)
         codes.append(compile(tree, name, "exec", dont_inherit=True))
     return codes
@@ -68,11 +148,14 @@ def _without_magics(text: str, cell: int, note: Callable[[str], None]) -> str:
     lines = text.split("\n")
     if _parses(text):
         return text
+    goes_on = False  # a shell line that ends in a backslash
     for index, line in enumerate(lines):
         stripped = line.strip()
         indent = line[: len(line) - len(line.lstrip())]
         assigned = stripped.partition("=")[2].lstrip()
-        if stripped.startswith(("%", "!")) or (stripped.endswith("?") and not _parses(stripped)):
+        if goes_on:
+            lines[index] = ""
+        elif stripped.startswith(("%", "!")) or (stripped.endswith("?") and not _parses(stripped)):
             note(f"Cell {cell}: left out {stripped}")
             lines[index] = f"{indent}pass"
         elif assigned.startswith(("!", "%")):
@@ -80,7 +163,8 @@ def _without_magics(text: str, cell: int, note: Callable[[str], None]) -> str:
             lines[index] = f"{indent}{stripped.partition('=')[0]}= []"
         else:
             continue
-        if _parses("\n".join(lines)):
+        goes_on = stripped.endswith("\\")
+        if not goes_on and _parses("\n".join(lines)):
             break
     return "\n".join(lines)
 

@@ -89,6 +89,16 @@ def inherit(
     return Inheritance(run.weights, run.inherited / total if total else 0.0, run.sentences)
 
 
+def is_whole(parent: Network, child: Network, done: Inheritance) -> bool:
+    """Whether the child has exactly its parent's weights."""
+    theirs = [each.weights for each in parent.layers if each.weights]
+    ours = [done.weights.get(i, []) for i, each in enumerate(child.layers) if each.weights]
+    return len(theirs) == len(ours) and all(
+        len(one) == len(other) and all(map(np.array_equal, one, other))
+        for one, other in zip(theirs, ours, strict=True)
+    )
+
+
 def _copy_equal(run: _Run, pairs: dict[int, int]) -> None:
     for index, layer in enumerate(run.child.layers):
         if not layer.weights:

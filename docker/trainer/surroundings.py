@@ -2,12 +2,17 @@
 
 import builtins
 import functools
+import importlib.abc
+import importlib.util
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from trainer import archives, downloads
 from trainer.session import Session
 
 # Programs that need a network, a person or rights that there are none of in an environment.
@@ -17,14 +22,22 @@ _HARMLESS = frozenset(
         *("mailx", "pip", "pip3", "sendmail", "shutdown", "ssh", "scp", "sudo", "wget"),
     }
 )
+_WINDOW_CALLS = (
+    *("imshow", "waitKey", "waitKeyEx", "namedWindow", "moveWindow", "resizeWindow"),
+    *("destroyWindow", "destroyAllWindows", "setMouseCallback", "createTrackbar"),
+)
+_ESCAPE = 27
 
 
 def install(data: Path, session: Session) -> None:
     """``data`` is the data root; its entry ``.keras`` holds files that Keras would download."""
     _plots(session.trial.folder)
+    _windows()
     _commands(session.state.note)
+    if session.request.data:
+        archives.install(session.state.note)
     _files_elsewhere(session)
-    _downloads(data / ".keras")
+    downloads.install(data / ".keras")
 
 
 def _plots(folder: Path) -> None:
@@ -46,6 +59,30 @@ def _plots(folder: Path) -> None:
             original(backend, **named)
 
     matplotlib.use = use
+
+
+def _windows() -> None:
+    """OpenCV's windows, once a script imports it: nothing is shown, and the answer is Escape."""
+
+    class Finder(importlib.abc.MetaPathFinder):
+        def find_spec(self, fullname: str, path: Any, _: Any = None) -> Any:
+            if fullname != "cv2" or path is not None:
+                return None
+            sys.meta_path.remove(self)
+            spec = importlib.util.find_spec("cv2")
+            if spec is None or spec.loader is None:
+                return None
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                for name in _WINDOW_CALLS:
+                    setattr(module, name, lambda *_, **__: _ESCAPE)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            return spec
+
+    sys.meta_path.insert(0, Finder())
 
 
 def _commands(note: Callable[[str], None]) -> None:
@@ -100,36 +137,3 @@ def _files_elsewhere(session: Session) -> None:
             return original(moved, mode, *others, **named)
 
     builtins.open = open_
-
-
-def _downloads(folder: Path) -> None:
-    """``keras.datasets.*.load_data()`` and weights of ``keras.applications`` from the operator.
-
-    Keras looks into ``$KERAS_HOME/<subfolder>`` before it downloads. A file that the operator's
-    folder has is linked there; one that is missing is asked for by name.
-    """
-    import sys
-
-    from keras.src.utils import file_utils
-
-    original = file_utils.get_file
-
-    @functools.wraps(original)
-    def get_file(fname: Any = None, origin: Any = None, *others: Any, **named: Any) -> Any:
-        name = os.path.basename(str(fname or origin or ""))
-        home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-        cache = Path(named.get("cache_dir") or home) / named.get("cache_subdir", "datasets")
-        if not (cache / name).exists():
-            found = next(iter(sorted(folder.rglob(name))), None) if folder.is_dir() else None
-            if found is None:
-                raise FileNotFoundError(
-                    f"The script downloads {name}, and there is no network here; ask the operator "
-                    "to put it into the folder that RETUNE_KERAS_DATA names."
-                )
-            cache.mkdir(parents=True, exist_ok=True)
-            (cache / name).symlink_to(found)
-        return original(fname, origin, *others, **named)
-
-    for module in list(sys.modules.values()):
-        if getattr(module, "get_file", None) is original:
-            module.get_file = get_file  # type: ignore[attr-defined]

@@ -3,9 +3,11 @@
 import os
 import posixpath
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from trainer import elsewhere, wording
 
 # Files that a script reads only, or too large to copy for each trial, are linked.
 _LINKED_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
@@ -36,7 +38,9 @@ def make(
     earlier run of the trial has left in ``work`` stay, those of the commit are made anew. Raises
     FileNotFoundError where the script is not in the commit.
     """
+    literals = wording.strings(source)
     relative = {path: place for path, place in data.items() if not posixpath.isabs(path)}
+    relative |= _as_windows_spells(relative, literals)
     # A script that names ../data finds it inside of the trial's folder as well.
     levels = [_levels_up(posixpath.join(posixpath.dirname(script), path)) for path in relative]
     root = work.joinpath(*["above"] * max(levels, default=0))
@@ -52,7 +56,31 @@ def make(
     # From the outside in, so that a link for a folder becomes a folder before it gets an entry.
     for path in sorted(links, key=lambda each: len(each.parts)):
         _link(path, links[path], stop=work)
+    elsewhere.prepare(literals, work)
     return Workspace(root, place)
+
+
+def _as_windows_spells(data: Mapping[str, str], literals: Collection[str]) -> dict[str, str]:
+    """``C:\\cats\\train`` is a file name here, and is led to where ``C:/cats/train`` is.
+
+    So is a path that the script puts together: ``data\\`` before ``train``, joined or added.
+    """
+    found: dict[str, str] = {}
+    for spelled in literals:
+        plain = spelled.replace("\\", "/").rstrip("/")
+        if "\\" not in spelled or "\n" in spelled or not plain:
+            continue
+        for path, place in data.items():
+            if plain == path:
+                found[spelled] = place
+            elif plain.startswith(f"{path}/"):
+                found[spelled] = posixpath.join(place, plain.removeprefix(f"{path}/"))
+            elif path.startswith(f"{plain}/"):
+                rest = path.removeprefix(f"{plain}/")
+                found[posixpath.join(spelled, rest)] = place
+                if spelled.endswith("\\"):
+                    found[spelled + rest] = place
+    return found
 
 
 def _levels_up(path: str) -> int:

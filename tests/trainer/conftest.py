@@ -16,13 +16,16 @@ from tiny import Study  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def launcher() -> Iterator[Callable[[Path], int]]:
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], int]]:
+    # What Keras keeps in a home folder is not to end up in the user's own.
+    home = tmp_path_factory.mktemp("home")
+    own = {"HOME": str(home), "KERAS_HOME": str(home / ".keras")}
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("launcher.py"))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "docker")},
+        env=os.environ | {"PYTHONPATH": str(ROOT / "docker")} | own,
     )
     assert process.stdin
     assert process.stdout

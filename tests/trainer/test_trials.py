@@ -97,7 +97,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "import torch_like_thing\n",
         {},
         "script-error",
-        "No module named 'torch_like_thing' (cnn.py, line 1)",
+        "The script imports torch_like_thing, which the environment does not have",
     ),
     "data that is missing": (
         "open('dataset/train.csv')\n",
@@ -233,6 +233,38 @@ def test_a_child_begins_with_its_parents_weights(study):
     assert "4 filters widened to 6" in result.inheritance[0]
     # It goes on from where the parent's best epoch was, and does not begin anew.
     assert next(spool.epochs()).loss < next(parent.epochs()).loss
+
+
+def test_a_child_with_its_parents_weights_trains_on_as_if_it_had_not_been_interrupted(study):
+    def script(epochs: int, optimizer: str = '"adam"') -> str:
+        fit = FIT.replace("epochs=3", f"epochs={epochs}, shuffle=False")
+        return DATA + MODEL.replace('"adam"', optimizer) + fit
+
+    _, parent = study.run(script(1))
+    _, in_one = study.run(script(2))
+    uninterrupted = [each.loss for each in in_one.epochs()][1]
+    number = int(parent.folder.name)
+    result, child = study.run(script(1), inherit=number)
+    assert next(child.epochs()).loss == pytest.approx(uninterrupted, abs=1e-5)
+    assert result.inheritance[-1] == "adam: goes on with its moments."
+    # Smaller steps are the child's own; with another optimizer there is nothing to go on with.
+    slower, _ = study.run(script(1, "keras.optimizers.Adam(1e-4)"), inherit=number)
+    assert slower.inheritance[-1] == "adam: goes on with its moments."
+    other, _ = study.run(script(1, '"rmsprop"'), inherit=number)
+    assert not any("moments" in each for each in other.inheritance)
+
+
+def test_an_optimizer_begins_anew_where_weights_do_or_where_its_rate_follows_its_steps(study):
+    _, parent = study.run(DATA + MODEL + FIT)
+    number = int(parent.folder.name)
+    wider = MODEL.replace("Conv2D(4", "Conv2D(6")
+    decaying = MODEL.replace(
+        '"adam"', "keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(1e-3, 9, 0.5))"
+    )
+    for changed in (wider, decaying):
+        result, _ = study.run(DATA + changed + FIT, inherit=number)
+        assert result.inherited == pytest.approx(1.0)
+        assert not any("moments" in each for each in result.inheritance)
 
 
 def test_only_the_first_training_inherits(study):

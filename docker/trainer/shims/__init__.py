@@ -5,15 +5,29 @@ Each shim names the version that dropped its idiom. The scripts are not touched.
 
 from collections.abc import Callable
 
-from trainer.shims import history, layers, models, modules, optimizers, others, saving
+from trainer.shims import (
+    absent,
+    convolution,
+    devices,
+    history,
+    layers,
+    models,
+    modules,
+    optimizers,
+    others,
+    saving,
+)
 
 
 def install(note: Callable[[str], None]) -> None:
     """Put all shims in place; ``note`` is told of those that changed what a script means."""
     modules.install()
-    others.install()
+    others.install(note)
     optimizers.install()
     layers.install(note)
     models.install(note)
     history.install()
     saving.install()
+    convolution.install()
+    devices.install(note)
+    absent.install(note)

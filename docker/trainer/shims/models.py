@@ -25,6 +25,7 @@ _DROPPED = (
 def install(note: Callable[[str], None]) -> None:
     """To be installed over the hooks, which understand today's arguments only."""
     model = keras.Model
+    model.compile = _with_metrics_third(model.compile)
     model.fit = _translating(model.fit, note)
     model.evaluate = _translating(model.evaluate, note)
     model.predict = _translating(model.predict, note)
@@ -39,6 +40,28 @@ def install(note: Callable[[str], None]) -> None:
     )
     model.predict_classes = _predict_classes
     model.predict_proba = lambda self, *given, **named: self.predict(*given, **named)
+
+
+def _with_metrics_third(original: Callable[..., None]) -> Callable[..., None]:
+    """``compile(optimizer, loss, metrics)``: since Keras 3.0 the third one is ``loss_weights``."""
+
+    @functools.wraps(original)
+    def compile_(model: Any, *arguments: Any, **named: Any) -> None:
+        if len(arguments) > 2 and "metrics" not in named and not _are_weights(arguments[2]):
+            named["metrics"] = arguments[2]
+            # After the metrics came loss_weights.
+            named |= dict(zip(("loss_weights",), arguments[3:4], strict=False))
+            arguments = arguments[:2]
+        original(model, *arguments, **named)
+
+    return compile_
+
+
+def _are_weights(given: Any) -> bool:
+    values = given.values() if isinstance(given, dict) else given
+    if not isinstance(given, (list, tuple, dict)):
+        return given is None or isinstance(given, (int, float))
+    return all(isinstance(each, (int, float)) for each in values)
 
 
 def _steps_first(given: tuple[Any, ...], named: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -62,6 +62,25 @@ _MOVED = {
     },
 }
 
+# Packages that were renamed or taken apart: old name -> where its names, or those below, are now.
+_RENAMED = {
+    # Keras' own image folders, a package of their own until Keras 2.10.
+    "keras_preprocessing": "keras.preprocessing",
+    # Private paths of the years before Keras 3.0.
+    "keras.api._v2.keras": "keras._tf_keras.keras",
+    "keras.api.keras": "keras._tf_keras.keras",
+    "keras.api._v2": "keras",
+    "keras.api": "keras",
+    "tensorflow.contrib.keras": "keras._tf_keras.keras",
+    "tensorflow.contrib": "tensorflow",
+    # scikit-learn until 0.19 and 0.22.
+    "sklearn.cross_validation": "sklearn.model_selection",
+    "sklearn.grid_search": "sklearn.model_selection",
+    "sklearn.externals.joblib": "joblib",
+    # SciPy's reading of images, dropped with 1.2.
+    "scipy.misc": "trainer.shims.scipy_misc",
+}
+
 
 def install() -> None:
     sys.meta_path.insert(0, _Finder())
@@ -166,6 +185,9 @@ def _target(fullname: str) -> str | None:
         rest = fullname.removeprefix(_PRIVATE).lstrip(".")
         rest = _MOVED.get(rest, rest)
         return f"keras._tf_keras.keras.{rest}".rstrip(".")
+    for old, new in _RENAMED.items():
+        if f"{fullname}.".startswith(f"{old}."):
+            return new + fullname.removeprefix(old)
     for root in ROOTS:
         if fullname.startswith(root + ".") and fullname.removeprefix(root + ".") in _MOVED:
             return f"{root}.{_MOVED[fullname.removeprefix(root + '.')]}"

@@ -1,5 +1,7 @@
 """What old scripts use beside Keras' layers and models: NumPy's and Pillow's names, sessions."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,16 +27,28 @@ _NUMPY = {
     "in1d": np.isin,
 }
 # TensorFlow 1, dropped from the top with 2.0.
-_TENSORFLOW = ("ConfigProto", "GPUOptions", "Session", "InteractiveSession", "set_random_seed")
+_TENSORFLOW = (
+    *("ConfigProto", "GPUOptions", "Session", "InteractiveSession", "set_random_seed", "logging"),
+    *("get_default_graph", "reset_default_graph", "global_variables_initializer"),
+)
+# Switches to TensorFlow 1, under which Keras 3.0 cannot train.
+_SWITCHES = (
+    *("disable_eager_execution", "disable_v2_behavior", "disable_v2_tensorshape"),
+    *("disable_resource_variables", "disable_control_flow_v2"),
+)
 
 
-def install() -> None:
+def install(note: Callable[[str], None]) -> None:
     for name, value in _NUMPY.items():
         if name not in vars(np):
             setattr(np, name, value)
     for name in _TENSORFLOW:
         if not hasattr(tf, name):
             setattr(tf, name, getattr(tf.compat.v1, name))
+    for name in _SWITCHES:
+        for holder in (tf, tf.compat.v1):
+            setattr(holder, name, lambda *_, name=name: note(f"tf.{name}() was left out."))
+    tf.enable_eager_execution = tf.compat.v1.enable_eager_execution = lambda *_, **__: None
     _pillow()
     for backend in namespaces("backend"):
         _backend(backend)
@@ -42,6 +56,24 @@ def install() -> None:
         # Image folders as Keras 2.4 offered them; `multi_gpu_model` was dropped with Keras 2.4.
         if not hasattr(utils, "multi_gpu_model"):
             utils.multi_gpu_model = lambda model, *_, **__: model  # type: ignore[attr-defined]
+        utils.plot_model = _without_graphviz(utils.plot_model, note)  # type: ignore[attr-defined]
+
+
+def _without_graphviz(
+    original: Callable[..., Any], note: Callable[[str], None]
+) -> Callable[..., Any]:
+    """``plot_model`` raises an ImportError since Keras 3.0 where Graphviz is missing."""
+
+    @functools.wraps(original)
+    def plot_model(*arguments: Any, **named: Any) -> Any:
+        try:
+            return original(*arguments, **named)
+        except Exception as error:
+            first = str(error).partition("\n")[0]
+            note(f"The model was not drawn: {first}")
+            return None
+
+    return plot_model
 
 
 def _pillow() -> None:

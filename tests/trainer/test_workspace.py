@@ -1,0 +1,91 @@
+"""A commit's files and words, as a trial gets them. Needs no TensorFlow."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from trainer import script, wording, workspace
+
+
+def test_words_of_scripts_in_the_coding_that_they_declare(tmp_path: Path) -> None:
+    text = "# -*- coding: latin-1 -*-\nfolder = 'données'\n"
+    (tmp_path / "cnn.py").write_bytes(text.encode("latin-1"))
+    (tmp_path / "other.py").write_bytes(b"\xef\xbb\xbffolder = 'h\xc3\xa4user'\n")
+    (tmp_path / "broken.py").write_bytes(b"folder = '\xff'\n")
+    assert wording.strings(tmp_path) == {"données", "häuser"}
+
+
+def test_words_of_others_code_are_left_out(tmp_path: Path) -> None:
+    for number in range(250):
+        path = tmp_path / "venv" / f"{number}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("folder = 'theirs'\n")
+    for name in ("code/sub/a.py", "z.py", ".hidden/b.py", "build/c.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"name = {name!r}\n")
+    assert wording.strings(tmp_path) == {"code/sub/a.py", "z.py"}
+
+
+def test_scripts_further_up_come_first(tmp_path: Path) -> None:
+    for number in range(250):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        (tmp_path / "a" / f"{number}.py").write_text(f"number = '{number}'\n")
+    (tmp_path / "train.py").write_text("folder = 'data'\n")
+    found = wording.strings(tmp_path)
+    assert "data" in found
+    assert len(found) == 200
+
+
+@pytest.mark.parametrize("spelled", ["C:\\\\cats\\\\", "C:\\\\cats"])
+def test_a_path_of_windows_that_a_script_puts_together(tmp_path: Path, spelled: str) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "cnn.py").write_text(f'base = "{spelled}"\n')
+    (tmp_path / "data" / "pets" / "train" / "cats").mkdir(parents=True)
+    made = workspace.make(
+        tmp_path / "source",
+        tmp_path / "work",
+        "cnn.py",
+        {"C:/cats/train": "pets/train"},
+        tmp_path / "data",
+    )
+    base = spelled.replace("\\\\", "\\")
+    put_together = [os.path.join(base, "train")]
+    if base.endswith("\\"):
+        put_together.append(base + "train")
+    for path in put_together:
+        assert os.listdir(os.path.join(made.root, path)) == ["cats"]
+
+
+def test_what_a_notebook_has_below_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = ["x = 1", "raise LookupError\ny = 2", "model.fit(x)"]
+    made = [{"cell_type": "code", "source": cell} for cell in cells]
+    (tmp_path / "cnn.ipynb").write_text(json.dumps({"cells": made}))
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    with pytest.raises(LookupError) as caught:
+        script.run(tmp_path / "cnn.ipynb", [], lambda _: None)
+    last = caught.traceback[-1]
+    assert script.text_below(str(last.path), last.lineno + 1) == "y = 2\nmodel.fit(x)"
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        ("except ImportError:", True),
+        ("except (ValueError, ModuleNotFoundError) as error:", True),
+        ("except:", True),
+        ("except OSError:", False),
+        ("finally:", False),
+    ],
+)
+def test_an_import_that_a_script_is_ready_to_see_fail(
+    tmp_path: Path, handler: str, expected: bool
+) -> None:
+    path = tmp_path / "cnn.py"
+    path.write_text(f"import first\ntry:\n    import second\n{handler}\n    import third\n")
+    found = [script.expects_failing_import(str(path), line) for line in (1, 3, 5)]
+    assert found == [False, expected, False]
