@@ -10,9 +10,11 @@ from jobs.source.evaluate.shapes import AUGMENTING, CONVOLUTIONS, POOLS
 from jobs.source.evaluate.trace import Trace
 from jobs.source.evaluate.values import (
     Applied,
+    Const,
     Data,
     Fit,
     Generator,
+    Instance,
     Item,
     Layer,
     Model,
@@ -281,6 +283,10 @@ def _data(value: Item | None) -> Data | None:
         return value
     if isinstance(value, Seq) and value.items:
         return _data(value.items[0])
+    if isinstance(value, Instance) and value.of is not None:
+        # A keras.utils.Sequence of the script, or what else it feeds to fit.
+        size = value.members.get("batch_size")
+        return Data(loader="sequence", batch=size if isinstance(size, Const) else None)
     return None
 
 

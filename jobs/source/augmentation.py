@@ -274,7 +274,7 @@ def _start(analysis: Analysis) -> tuple[Unit, Applied] | None:
     layer = first.layer
     if unit is None or not isinstance(layer, Layer) or not unit.holds(layer.call):
         return None
-    if unit.form == "add" and not unit.owner:
+    if unit.form == "inline" or (unit.form == "add" and not unit.owner):
         return None
     if unit.form == "assign" and (not is_input or _consumer(unit, own) is None):
         return None

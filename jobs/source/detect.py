@@ -14,6 +14,10 @@ from jobs.source.script import Reading
 MOST_CANDIDATES = 60
 _KERAS = re.compile(rb"\b(keras|tensorflow)\b")
 _FIT = re.compile(rb"\.fit(_generator)?\s*\(|GradientTape|train_on_batch")
+_SIZE_HELD = (
+    "retune.toml allows input_shape, but the size of the images is held all the same: "
+    "no tweak changes it yet."
+)
 _NAMES = ("train", "main", "model", "cnn", "run", "app")
 
 
@@ -21,7 +25,7 @@ def read(
     root: Path,
     script: str,
     hold: Collection[str] = (),
-    allow: Collection[str] = (),  # noqa: ARG001 - the input shape is not offered yet
+    allow: Collection[str] = (),
 ) -> Reading:
     """What the file ``script`` of the checkout ``root`` is, and what can be tuned in it.
 
@@ -30,7 +34,7 @@ def read(
     checkout = Checkout(root)
     path = _named(checkout, script)
     try:
-        return _reading(checkout, analyse(checkout, path, hold))
+        return _reading(checkout, analyse(checkout, path, hold), allow)
     except UnreadableError as error:
         raise RetuneError(_sentence(path, error)) from error
 
@@ -83,17 +87,22 @@ def find(
         return verdict.unreadable([(path, _sentence(path, error)) for path, error in failures])
     imported = {module for each in candidates for module in each.modules}
     best = min(candidates, key=lambda each: _rank(each, imported))
-    reading = _reading(checkout, best)
+    reading = _reading(checkout, best, allow)
     if not reading.is_cnn and failures:
-        return verdict.with_failures(
+        return verdict.with_reasons(
             reading, [_sentence(path, error) for path, error in failures[:3]]
         )
     return reading
 
 
-def _reading(checkout: Checkout, analysis: Analysis) -> Reading:
-    found = limits.bounded(checkout, analysis) if verdict.is_cnn(analysis) else None
-    return verdict.reading(analysis, found)
+def _reading(checkout: Checkout, analysis: Analysis, allow: Collection[str]) -> Reading:
+    if not verdict.is_cnn(analysis):
+        return verdict.reading(analysis)
+    reading = verdict.reading(analysis, limits.bounded(checkout, analysis))
+    if "input_shape" in allow:
+        # Said, because the pusher expects otherwise.
+        return verdict.with_reasons(reading, [_SIZE_HELD])
+    return reading
 
 
 def _promising(checkout: Checkout, paths: list[str]) -> list[str]:
@@ -121,19 +130,19 @@ def _importers(checkout: Checkout, paths: list[str], having: set[str]) -> Iterat
         if path in having:
             continue
         try:
-            tree = checkout.source(path).tree
+            imports = checkout.source(path).imports
         except UnreadableError:
             continue
-        if any(stems & set(names) for names in _imports(tree)):
+        if any(stems & set(names) for names in _imported_names(imports)):
             yield path
 
 
-def _imports(tree: ast.Module) -> Iterator[list[str]]:
-    for node in ast.walk(tree):
+def _imported_names(imports: list[ast.Import | ast.ImportFrom]) -> Iterator[list[str]]:
+    for node in imports:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name.split(".")
-        elif isinstance(node, ast.ImportFrom):
+        else:
             yield [*(node.module or "").split("."), *(alias.name for alias in node.names)]
 
 

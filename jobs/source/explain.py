@@ -22,7 +22,8 @@ def explain(reading: Reading) -> str:
     lines = [f"{reading.script} is {_KINDS[reading.kind]}."]
     lines += [f"  {reason}" for reason in reading.reasons]
     if reading.input_shape:
-        lines.append(f"  It takes images of {_shape(reading.input_shape)}.")
+        size_note = ", a size that no tweak changes" if reading.is_cnn else ""
+        lines.append(f"  It takes images of {_shape(reading.input_shape)}{size_note}.")
     if reading.modules:
         lines.append(f"  It imports {', '.join(reading.modules)}.")
     if reading.layers:
@@ -35,9 +36,11 @@ def explain(reading: Reading) -> str:
         rows = [(each.name, _value(each.value), _space(each.space), _where(each, reading))
                 for each in tuned]  # fmt: skip
         lines += ["", "What can be tuned, its value and its search range:", *_table(rows)]
-    if held:
+    if held or reading.unread:
         kept = [(each.name, _value(each.value), each.held or "", _where(each, reading))
                 for each in held]  # fmt: skip
+        kept += [(each.name, each.text, each.held, _place(each.place, reading))
+                 for each in reading.unread]  # fmt: skip
         lines += ["", "What is left as it is, and why:", *_table(kept)]
     if reading.data:
         folders = [(each.path, each.use, _place(each.place, reading)) for each in reading.data]
@@ -106,6 +109,15 @@ def as_json(reading: Reading) -> dict[str, Any]:
                 "held": each.held,
             }
             for each in reading.hyperparameters
+        }
+        | {
+            each.name: {
+                "value": each.text,
+                "place": asdict(each.place),
+                "space": None,
+                "held": each.held,
+            }
+            for each in reading.unread
         },
         "data": [asdict(each) for each in reading.data],
         "images": asdict(reading.images),

@@ -143,6 +143,22 @@ class Source:
             raise UnreadableError("is too deeply nested to be read") from error
 
     @cached_property
+    def imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """The imports, wherever they stand. Raises UnreadableError."""
+        found = ast.walk(self.tree)
+        return [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    @cached_property
+    def long_texts(self) -> list[tuple[int, int]]:
+        """The spans of texts that go over several lines."""
+        spans = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
+                site = self.site(node)
+                spans.append((site.start, site.end))
+        return spans
+
+    @cached_property
     def newline(self) -> str:
         found = _NEWLINE.search(self.text)
         return found[0] if found else "\n"
@@ -246,6 +262,8 @@ class Checkout:
         self._real: dict[str, Path | None] = {}
         self.followed: dict[tuple[str, tuple[str, ...]], object] = {}
         """What following a script showed, so that it is followed once for each state."""
+        self.imported: dict[tuple[str, str, int], str | None] = {}
+        """Which file an import names; an edit neither makes files nor takes them away."""
         self.quiet: dict[str, object] = {}
         """Modules that were followed and have nothing to do with Keras: they stay as they are."""
 
@@ -257,6 +275,7 @@ class Checkout:
         other._sources = {k: v for k, v in self._sources.items() if k not in changed}
         other._real = self._real
         other.followed = {}
+        other.imported = self.imported
         other.quiet = {k: v for k, v in self.quiet.items() if k not in changed}
         return other
 

@@ -104,7 +104,7 @@ def _convolutions(analysis: Analysis) -> list[Knob]:
         layer = applied.layer
         assert isinstance(layer, Layer)
         filters = whole(layer.params.get("filters"))
-        if filters is not None:
+        if filters is not None and filters > 0:
             knob = _of_layer(
                 analysis, analysis.convolutions, applied, f"conv{number}.filters", "filters",
                 filters, ranges.filters(filters),
@@ -141,7 +141,7 @@ def _dense(analysis: Analysis) -> list[Knob]:
         layer = applied.layer
         assert isinstance(layer, Layer)
         count = whole(layer.params.get("units"))
-        if count is None:
+        if count is None or count < 1:
             continue
         name = f"dense{number}.units"
         knob = _of_layer(

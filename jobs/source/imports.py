@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from jobs.source.analysis import Analysis
 from jobs.source.evaluate.names import canonical, layer_kind, starred
 from jobs.source.evaluate.values import Item, Module, Ref
-from jobs.source.files import Edit, Source
+from jobs.source.files import Edit, Site, Source
 from jobs.source.notes import ADDED, is_added
 from jobs.source.units import after, without_lines
 
@@ -123,9 +123,9 @@ def _anchor(source: Source, package: str) -> ast.Import | ast.ImportFrom | None:
             continue
         if full.startswith(f"keras.{package}"):
             rank = 3
-        elif full.startswith("keras"):
+        elif full == "keras" or full.startswith("keras."):
             rank = 2
-        elif full.startswith("tensorflow"):
+        elif full == "tensorflow" or full.startswith("tensorflow."):
             rank = 1
         else:
             continue
@@ -147,11 +147,22 @@ def _head(source: Source) -> int:
 
 def unused(source: Source) -> list[Edit]:
     """Take away the imports that tweaks added and nothing uses any more."""
+    added = [
+        node
+        for node in source.tree.body
+        if isinstance(node, ast.ImportFrom) and is_added(source, source.site(node))
+    ]
+    if not added:
+        return []
     used = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
-    edits = []
-    for node in source.tree.body:
-        if not isinstance(node, ast.ImportFrom) or not is_added(source, source.site(node)):
+    runs: list[Site] = []
+    for node in added:
+        if any((alias.asname or alias.name) in used for alias in node.names):
             continue
-        if all((alias.asname or alias.name) not in used for alias in node.names):
-            edits.append(without_lines(source, source.site(node)))
-    return edits
+        site = source.site(node)
+        if runs and source.next_line(runs[-1].end) == source.line_start(site.start):
+            # Lines that follow one another go at once: the last of a cell takes a break along.
+            runs[-1] = Site(site.path, runs[-1].start, site.end)
+        else:
+            runs.append(site)
+    return [without_lines(source, run) for run in runs]

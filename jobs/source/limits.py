@@ -11,10 +11,12 @@ from jobs.source.evaluate.values import Layer
 from jobs.source.files import Checkout, Edit
 from jobs.source.hyperparameters import Knob, Written
 from jobs.source.rewrite import tweaked
-from jobs.source.script import Choices, Range, Tweak, Value
+from jobs.source.script import Choices, Range, Value
 from jobs.source.spelling import spelled
 from jobs.source.structure import removable
 
+_TIED = {*MERGES, "Concatenate", "Reshape"}
+"""Layers that take maps of certain sizes only."""
 _UNBUILDABLE = "no other value can be built on this script's shapes"
 
 
@@ -25,7 +27,7 @@ def bounded(checkout: Checkout, analysis: Analysis) -> list[Knob]:
         return found
     trial = _Trial(checkout, analysis.script, analysis.hold)
     known = all(each.shape is not None for each in analysis.chain if kind_of(each) != "Dense")
-    if any(kind_of(each) in MERGES or kind_of(each) == "Concatenate" for each in analysis.chain):
+    if any(kind_of(each) in _TIED for each in analysis.chain):
         found = [_merging(trial, each) for each in found]
     found = [_untouchable(trial, each) for each in found]
     found, most = _bounded_blocks(trial, analysis, found, known)
@@ -56,9 +58,11 @@ class _Trial:
             self._blocks[count] = None
         return self._blocks[count] is not None
 
-    def builds(self, tweak: Tweak) -> bool:
+    def returns(self, name: str, value: Value) -> bool:
+        """Whether a structure can be taken out, and put back again."""
         try:
-            tweaked(self._checkout, self._script, tweak, self._hold)
+            after = tweaked(self._checkout, self._script, {name: value}, self._hold)
+            tweaked(after, self._script, {name: not value}, self._hold)
         except CannotRewrite:
             return False
         return True
@@ -74,9 +78,11 @@ class _Trial:
                 old = change.analysis.sources(site.path).at(site)
                 edits.append(Edit(site, spelled(old, wanted[each.name])))
         try:
-            return not change.look(change.written(edits)).errors
+            found = change.look(change.written(edits))
         except CannotRewrite:
             return False
+        # A shortcut that gets a convolution of its own once shapes differ makes another network.
+        return not found.errors and len(found.own) == len(change.analysis.own)
 
 
 def _merging(trial: _Trial, knob: Knob) -> Knob:
@@ -85,12 +91,12 @@ def _merging(trial: _Trial, knob: Knob) -> Knob:
         return knob
     if trial.values({knob.name: knob.value + 8}):
         return knob
-    return knob.hold("its feature maps are merged with another layer's")
+    return knob.hold("a later layer takes its feature maps in this number only")
 
 
 def _untouchable(trial: _Trial, knob: Knob) -> Knob:
     """Normalisation that cannot be taken out, as where it is all that a branch does."""
-    if knob.name != "batch_norm" or knob.held or not knob.value or trial.builds({knob.name: False}):
+    if knob.name != "batch_norm" or knob.held or not knob.value or trial.returns(knob.name, False):
         return knob
     return knob.hold("the normalisation cannot be taken out without the lines around it")
 

@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _DECODER = json.JSONDecoder()
@@ -144,15 +144,22 @@ def as_python(text: str) -> str:
     first = next((line.strip() for line in lines if line.strip()), "")
     if first.startswith("%%") and not first.startswith(_TIMING):
         return _blank(text)
-    masked = "\n".join(_masked(line) for line in lines)
+    masked = "\n".join(_masked_lines(lines))
     return masked if _parses(masked) else _blank(text)
 
 
-def _masked(line: str) -> str:
-    found = _SHELL.match(line) or _ASSIGNED.match(line)
-    if not found:
-        return line
-    return found[1] + "0" + "#" * (len(found[2]) - 1)
+def _masked_lines(lines: list[str]) -> Iterator[str]:
+    """A shell command goes on in the next line where a backslash ends it."""
+    goes_on = False
+    for line in lines:
+        found = _SHELL.match(line) or _ASSIGNED.match(line)
+        if goes_on:
+            yield _blank(line)
+        elif found:
+            yield found[1] + "0" + "#" * (len(found[2]) - 1)
+        else:
+            yield line
+        goes_on = (goes_on or found is not None) and line.rstrip().endswith("\\")
 
 
 def _blank(text: str) -> str:

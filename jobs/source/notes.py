@@ -5,9 +5,7 @@ which a tweak replaced what its inverse could not spell again; ``# retune: off <
 one that a tweak took out. The pusher's own ``# retune: fixed`` holds what the line says.
 """
 
-import ast
 import re
-from functools import cached_property
 
 from jobs.source.files import Edit, Site, Source
 
@@ -56,6 +54,21 @@ def noted_texts(source: Source) -> set[str]:
     return texts
 
 
+def takes_comment(source: Source, offset: int) -> bool:
+    """Whether a comment can stand at the end of the line that holds ``offset``."""
+    end = source.line_end(offset)
+    if end and source.text[end - 1] == "\\":
+        return False
+    return not any(start < end < stop for start, stop in source.long_texts)
+
+
+def noted(source: Source, offset: int, name: str, original: str | None) -> list[Edit]:
+    """The edit of a line's note alone. Raises NoRoomError."""
+    draft = Draft(source)
+    draft.note(offset, name, original)
+    return draft.edits()
+
+
 class Draft:
     """Edits of one file that go together, with the notes of the lines that they touch."""
 
@@ -82,25 +95,9 @@ class Draft:
             return
         if "\n" in original or "\r" in original or ";" in original or " was " in original:
             raise NoRoomError("what it replaces is too long for a note")
-        if not self._takes_comment(end):
+        if not takes_comment(self.source, end):
             raise NoRoomError("its line cannot take a comment")
         known.setdefault(name, original)
-
-    def _takes_comment(self, end: int) -> bool:
-        text = self.source.text
-        if end and text[end - 1] == "\\":
-            return False
-        return not any(start < end < stop for start, stop in self._long_texts)
-
-    @cached_property
-    def _long_texts(self) -> list[tuple[int, int]]:
-        """The spans of texts that go over several lines."""
-        spans = []
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
-                site = self.source.site(node)
-                spans.append((site.start, site.end))
-        return spans
 
     def edits(self) -> list[Edit]:
         return [*self._edits, *(self._rendered(end) for end in self._notes)]

@@ -22,7 +22,7 @@ def rewrite(
     script: str,
     tweak: Tweak,
     hold: Collection[str] = (),
-    allow: Collection[str] = (),  # noqa: ARG001 - the input shape is not offered yet
+    allow: Collection[str] = (),  # noqa: ARG001 - the input shape is always held, allowed or not
 ) -> dict[str, bytes]:
     """The files that the tweak changes: path relative to the root -> new content.
 

@@ -51,6 +51,16 @@ class Hyperparameter:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A hyperparameter whose value only a run shows: what is written, where, and why it is left."""
+
+    name: str
+    text: str
+    place: Place
+    held: str
+
+
+@dataclass(frozen=True)
 class Layer:
     """A layer in order of the data; ``output_shape`` without the batch axis where it is known."""
 
@@ -107,6 +117,7 @@ class Reading:
     images: ImageLoading = field(default_factory=ImageLoading)
     input_shape: tuple[int | None, ...] | None = None
     modules: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     @property
     def is_cnn(self) -> bool:

@@ -10,7 +10,7 @@ from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.shapes import CONVOLUTIONS, MERGES, POOLS
 from jobs.source.evaluate.values import Applied, Layer, pair, whole
 from jobs.source.files import Edit, Source
-from jobs.source.hyperparameters import Knob, dropouts
+from jobs.source.hyperparameters import FIXED, Knob, dropouts
 from jobs.source.script import Choices, Range, Value
 from jobs.source.spelling import spelled
 from jobs.source.units import Unit, innermost, lines_off, outermost
@@ -42,6 +42,8 @@ def _blocks(analysis: Analysis) -> list[Knob]:
     if units is None:
         reason = "the last block does not stand on lines of its own that can be repeated"
         return [knob.hold(reason)]
+    if any(unit.form == "inline" and notes.is_fixed(unit.source, unit.site) for unit in units):
+        return [knob.hold(FIXED)]
     return [knob]
 
 
@@ -65,7 +67,10 @@ def removable(analysis: Analysis) -> bool:
     units = _units(analysis, analysis.blocks[-1])
     if units is None:
         return False
-    units = _added_end(analysis, units) or units
+    ours = _added_end(analysis, units)
+    if units[0].form == "inline" and not ours:
+        return False
+    units = ours or units
     if any(notes.is_fixed(unit.source, unit.site) for unit in units):
         return False
     return units[0].form != "assign" or units[0].given == units[-1].target
@@ -81,6 +86,7 @@ def remove_block(change: Change) -> None:
     ours = _added_end(analysis, units)
     if ours:
         edits = [edit for unit in ours for edit in unit.removed(what)]
+        edits += _forgotten(ours, "blocks", str(len(analysis.blocks) - 1))
     else:
         # Lines that a tweak added within the pusher's own block go and come with the block.
         edits = [e for unit in units for e in lines_off(unit.source, unit.site, what)]
@@ -97,13 +103,44 @@ def _added_end(analysis: Analysis, units: list[Unit]) -> list[Unit]:
     made: list[Unit] = []
     for each in reversed(block.layers):
         unit = next((u for u in units if any(f.site == u.site for f in each.frames)), None)
-        if unit is None or not unit.added:
+        if unit is None or not _is_added_block(analysis, unit):
             return []
         if unit not in made:
             made.insert(0, unit)
         if kind_of(each) in CONVOLUTIONS:
             return made
     return []
+
+
+def _is_added_block(analysis: Analysis, unit: Unit) -> bool:
+    """Whether a unit of the last block was added; within a line, its note has the old number."""
+    if unit.form != "inline":
+        return unit.added
+    before = unit.noted.get("blocks", "")
+    return before.isdecimal() and int(before) < len(analysis.blocks)
+
+
+def _noted(units: list[Unit], what: str, original: str) -> list[Edit]:
+    """What to write down where layers are added within lines. Raises CannotRewrite."""
+    try:
+        return [
+            edit
+            for unit in units
+            if unit.form == "inline"
+            for edit in notes.noted(unit.source, unit.site.end, what, original)
+        ]
+    except notes.NoRoomError as error:
+        raise CannotRewrite(f"No layer can be added: {error}.") from error
+
+
+def _forgotten(units: list[Unit], what: str, original: str) -> list[Edit]:
+    """Take the note away where what it says of a line holds again."""
+    return [
+        edit
+        for unit in units
+        if unit.form == "inline" and unit.noted.get(what) == original
+        for edit in notes.noted(unit.source, unit.site.end, what, None)
+    ]
 
 
 def add_block(change: Change, wanted: Mapping[str, Value]) -> None:
@@ -123,7 +160,9 @@ def add_block(change: Change, wanted: Mapping[str, Value]) -> None:
     kernel = wanted.get(f"conv{layer_number}.kernel_size")
     lines, edits = _new_block(analysis, units, filters, kernel)
     anchor = _end_of_features(analysis, units)
-    change.apply([*edits, anchor.after(lines)])
+    change.apply(
+        [*edits, anchor.after(lines), *_noted([anchor], "blocks", str(len(analysis.blocks)))]
+    )
 
 
 def _restored(change: Change, number: int, wanted: Mapping[str, Value]) -> bool:
@@ -291,7 +330,8 @@ def _repeated_call(
             start, end = site.start - unit.site.start, site.end - unit.site.start
             text = text[:start] + spelled(text[start:end], value) + text[end:]
         comma = "," if unit.form == "element" else ""
-        lines.append(f"{unit.indent}{text}{comma}{notes.ADDED}")
+        whole_line = f"{unit.indent}{text}{comma}{notes.ADDED}"
+        lines.append(text if unit.form == "inline" else whole_line)
     if kernel is not None and "kernel_size" not in done:
         size = pair(layer.params.get("kernel_size"))
         if size is None or size[0] != kernel:
@@ -313,7 +353,7 @@ def _batch_norm(analysis: Analysis) -> list[Knob]:
         site = first.layer.call
         knob = Knob("batch_norm", True, choices, site)
         units = [innermost(analysis.sources, each) for each in present]
-        if not all(unit is not None and unit.removable for unit in units):
+        if not all(unit is not None and unit.can_go("batch_norm") for unit in units):
             return [knob.hold("the normalisation does not stand on lines of its own")]
         return [knob]
     site = own[0].layer.call
@@ -348,6 +388,7 @@ def set_batch_norm(change: Change, wanted: bool) -> None:
             continue
         seen.add(unit.site)
         edits += unit.removed("batch_norm")
+        edits += _forgotten([unit], "batch_norm", notes.ABSENT)
     change.apply(edits)
     change.apply(_unused_imports(change))
 
@@ -371,7 +412,10 @@ def _add_batch_norm(change: Change) -> None:
         like = unit.source.at(each.layer.callee)
         found = imports.spelling(analysis, path, "layers", "BatchNormalization", like)
         spellings[path] = found.edits
-        edits[unit.site] = [unit.after([unit.line(f"{found.text}()")])]
+        edits[unit.site] = [
+            unit.after([unit.line(f"{found.text}()")]),
+            *_noted([unit], "batch_norm", notes.ABSENT),
+        ]
     change.apply([*_flat(edits), *_flat(spellings)])
 
 
@@ -443,7 +487,8 @@ def add_dropout(change: Change, rate: float) -> None:
     line = unit.line(f"{found.text}({rate!r})")
     if unit.form == "assign":
         line = f"{unit.indent}{unit.given} = {found.text}({rate!r})({unit.given}){notes.ADDED}"
-    change.apply([unit.before([line]), *found.edits])
+    note = _noted([unit], "dropout", notes.ABSENT)
+    change.apply([unit.before([line]), *note, *found.edits])
 
 
 def removes_dropout(change: Change, name: str) -> bool:
@@ -453,8 +498,8 @@ def removes_dropout(change: Change, name: str) -> bool:
     if not found or name != f"dropout{len(found)}.rate":
         return False
     unit = innermost(analysis.sources, found[-1])
-    if unit is None or not unit.added:
+    if unit is None or not unit.added_as("dropout"):
         return False
-    change.apply(unit.removed("dropout"))
+    change.apply([*unit.removed("dropout"), *_forgotten([unit], "dropout", notes.ABSENT)])
     change.apply(_unused_imports(change))
     return True

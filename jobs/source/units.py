@@ -8,13 +8,14 @@ from typing import Literal
 
 from jobs.source.evaluate.values import Applied, Frame
 from jobs.source.files import Edit, Site, Source
-from jobs.source.notes import ADDED, is_added, off
+from jobs.source.notes import ADDED, is_added, notes_at, off, takes_comment
 
 _AFTER_STATEMENT = re.compile(r"[ \t]*(#[^\r\n]*)?$")
 _AFTER_ELEMENT = re.compile(r"[ \t]*,[ \t]*(#[^\r\n]*)?$")
 _AFTER_LAST_ELEMENT = re.compile(r"[ \t]*(#[^\r\n]*)?$")
+_AMONG_OTHERS = re.compile(r"[ \t]*[,\]]")
 
-Form = Literal["add", "assign", "element"]
+Form = Literal["add", "assign", "element", "inline"]
 Sources = Callable[[str], Source]
 
 
@@ -22,8 +23,9 @@ Sources = Callable[[str], Source]
 class Unit:
     """A statement or list element on lines of its own that makes one or more layers.
 
-    ``form``: ``model.add(…)``, ``x = …(x)``, or an element of a list. ``target`` and ``given``
-    are the names of an assignment; ``owner`` is the text before the call of ``add``.
+    ``form``: ``model.add(…)``, ``x = …(x)``, an element of a list, or one that shares its line
+    with others. ``target`` and ``given`` are the names of an assignment; ``owner`` is the text
+    before the call of ``add``.
     """
 
     source: Source
@@ -45,14 +47,24 @@ class Unit:
             return f"{self.indent}{self.owner}({layer}){ADDED}"
         if self.form == "assign":
             return f"{self.indent}{self.target} = {layer}({given or self.target}){ADDED}"
+        if self.form == "inline":
+            return layer
         return f"{self.indent}{layer},{ADDED}"
 
     def before(self, lines: list[str]) -> Edit:
+        if self.form == "inline":
+            end = self._previous_end
+            if end is not None:
+                return Edit(Site(self.source.path, end, end), _joined(lines))
+            start = self.site.start
+            return Edit(Site(self.source.path, start, start), ", ".join(lines) + ", ")
         start = self.source.line_start(self.site.start)
         text = "".join(line + self.source.newline for line in lines)
         return Edit(Site(self.source.path, start, start), text)
 
     def after(self, lines: list[str]) -> Edit:
+        if self.form == "inline":
+            return Edit(Site(self.source.path, self.site.end, self.site.end), _joined(lines))
         return after(self.source, self.site.end, lines)
 
     def holds(self, site: Site) -> bool:
@@ -65,15 +77,50 @@ class Unit:
         return is_added(self.source, self.site)
 
     @property
-    def removable(self) -> bool:
-        """Whether what follows still finds its input without these lines."""
+    def noted(self) -> dict[str, str]:
+        """What tweaks wrote down at the end of the unit's line."""
+        return notes_at(self.source, self.site.end)
+
+    def added_as(self, what: str) -> bool:
+        """Whether a tweak of ``what`` added the unit; within a line, its note says so."""
+        return what in self.noted if self.form == "inline" else self.added
+
+    @property
+    def _previous_end(self) -> int | None:
+        """Where the element before this one ends, if it does on the same line."""
+        text = self.source.text[self.source.line_start(self.site.start) : self.site.start].rstrip()
+        if not text.endswith(","):
+            return None
+        return self.source.line_start(self.site.start) + len(text[:-1].rstrip())
+
+    def can_go(self, what: str) -> bool:
+        """Whether what follows still finds its input without these lines.
+
+        A line with other layers on it cannot be commented out: there, only what was added can go.
+        """
+        if self.form == "inline":
+            return self.added_as(what)
         return self.form != "assign" or self.target == self.given
 
     def removed(self, what: str) -> list[Edit]:
         """Without these lines: added ones vanish, the pusher's are commented out."""
+        if self.form == "inline":
+            return [self._cut()]
         if self.added:
             return [without_lines(self.source, self.site)]
         return lines_off(self.source, self.site, what)
+
+    def _cut(self) -> Edit:
+        """Take an added element out of its line, with the comma that came with it."""
+        start, end = self.site.start, self.site.end
+        before = self._previous_end
+        if before is not None:
+            return Edit(Site(self.source.path, before, end), "")
+        return Edit(Site(self.source.path, start, end + len(", ")), "")
+
+
+def _joined(layers: list[str]) -> str:
+    return "".join(f", {layer}" for layer in layers)
 
 
 def lines_off(source: Source, site: Site, what: str) -> list[Edit]:
@@ -110,16 +157,17 @@ def without_lines(source: Source, site: Site) -> Edit:
 def unit_of(source: Source, frame: Frame) -> Unit | None:
     """The unit that a frame makes, or None where its lines hold other things as well."""
     node, site = frame.node, frame.site
-    if source.text[source.line_start(site.start) : site.start].strip():
-        return None
+    before = source.text[source.line_start(site.start) : site.start].strip()
     rest = source.text[site.end : source.line_end(site.end)]
     if isinstance(node, ast.expr):
         if frame.element_of is None:
             return None
-        if _AFTER_ELEMENT.match(rest):
+        if not before and _AFTER_ELEMENT.match(rest):
             return Unit(source, site, node, "element")
-        if _AFTER_LAST_ELEMENT.match(rest):
+        if not before and _AFTER_LAST_ELEMENT.match(rest):
             return Unit(source, site, node, "element", comma=False)
+        return _inline(source, site, node, before, rest)
+    if before:
         return None
     if not _AFTER_STATEMENT.match(rest):
         return None
@@ -134,6 +182,15 @@ def unit_of(source: Source, frame: Frame) -> Unit | None:
             given = _given(node.value)
             return Unit(source, site, node, "assign", target=target.id, given=given)
     return None
+
+
+def _inline(source: Source, site: Site, node: ast.expr, before: str, rest: str) -> Unit | None:
+    """The unit of an element that shares its line with others."""
+    if source.line(site.start) != source.line(site.end) or not _AMONG_OTHERS.match(rest):
+        return None
+    if before and not before.endswith(("[", ",")):
+        return None
+    return Unit(source, site, node, "inline") if takes_comment(source, site.end) else None
 
 
 def _given(call: ast.Call) -> str:

@@ -22,6 +22,7 @@ from jobs.source.script import (
 from jobs.source.script import (
     Layer as LayerReading,
 )
+from jobs.source.unread import unread
 
 Use = Literal["train", "validation", "test", "all", "archive"]
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"}
@@ -40,10 +41,10 @@ def _roots(analysis: Analysis) -> set[str]:
     """The libraries that the script and its modules import."""
     roots: set[str] = set()
     for path in (analysis.script, *analysis.modules):
-        for node in ast.walk(analysis.sources(path).tree):
+        for node in analysis.sources(path).imports:
             if isinstance(node, ast.Import):
                 roots |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
+            elif not node.level:
                 roots.add((node.module or "").partition(".")[0])
     return roots
 
@@ -106,7 +107,9 @@ def _by_layers(analysis: Analysis, kinds: set[str]) -> tuple[Kind, list[str]]:
             "can be tuned, the base cannot."
         ]
         return "cnn", [*reasons, *_training(analysis)]
-    if kinds & CONVOLUTIONS:
+    if "Embedding" in kinds and not kinds & _RECURRENT:
+        return "text", ["It works on sequences of words (Embedding), not on images."]
+    if kinds & CONVOLUTIONS and "Embedding" not in kinds:
         last = [each for each in analysis.chain if kind_of(each) not in ("Activation", "Softmax")]
         shape = last[-1].shape if last else None
         if (shape is not None and len(shape) == 3) or kinds & _ENLARGING:
@@ -119,9 +122,14 @@ def _by_layers(analysis: Analysis, kinds: set[str]) -> tuple[Kind, list[str]]:
         count = len(convolutions)
         reasons = [f"It has {count} convolution{'s' if count > 1 else ''} on images."]
         return "cnn", [*reasons, *_training(analysis)]
+    if base is not None and base.style == "loaded":
+        return "other", [
+            "It goes on training a model that it loads from a file, so there is no architecture "
+            "to read."
+        ]
     if kinds & _RECURRENT:
         names = ", ".join(sorted(kinds & _RECURRENT))
-        return "recurrent", [f"It is a recurrent network ({names}) without 2-D convolutions."]
+        return "recurrent", [f"It is a recurrent network ({names}), not one on images."]
     if kinds & _TEXT:
         names = ", ".join(sorted(kinds & _TEXT))
         return "text", [f"It works on sequences ({names}), not on images."]
@@ -143,7 +151,12 @@ def _training(analysis: Analysis) -> list[str]:
     steps = analysis.fit.params.get("steps_per_epoch") if analysis.fit else None
     count = plain(steps)
     batch = next((k.value for k in knobs.found(analysis) if k.name == "fit.batch_size"), None)
-    if isinstance(count, int | float) and isinstance(batch, int) and not isinstance(count, bool):
+    if (
+        isinstance(count, int | float)
+        and isinstance(batch, int)
+        and count >= 1
+        and count is not True
+    ):
         images = int(count) * batch
         sentences.append(
             f"An epoch is {int(count):,} steps of {batch} images, {images:,} images in all; "
@@ -187,6 +200,7 @@ def reading(analysis: Analysis, found: list[Knob] | None = None) -> Reading:
         images=_images(analysis),
         input_shape=analysis.input_shape,
         modules=analysis.modules,
+        unread=unread(analysis, {each.name for each in tunable}) if judged == "cnn" else (),
     )
 
 
@@ -299,5 +313,5 @@ def unreadable(failures: list[tuple[str, str]]) -> Reading:
     )
 
 
-def with_failures(found: Reading, sentences: list[str]) -> Reading:
+def with_reasons(found: Reading, sentences: list[str]) -> Reading:
     return replace(found, reasons=(*found.reasons, *sentences))

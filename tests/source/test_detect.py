@@ -8,6 +8,7 @@ import pytest
 
 from jobs.errors import RetuneError
 from jobs.source import detect
+from jobs.source.explain import explain
 
 CNN = """\
 import keras
@@ -139,6 +140,18 @@ def test_held_by_the_pusher(tmp_path):
     }
     assert held == {"conv1.filters", "conv1.kernel_size", "optimizer.name",
                     "optimizer.learning_rate", "fit.epochs"}  # fmt: skip
+
+
+def test_an_allowed_input_shape_is_said_to_be_held(tmp_path):
+    (tmp_path / "train.py").write_text(CNN)
+    for reading in (
+        detect.find(tmp_path, allow=["input_shape"]),
+        detect.read(tmp_path, "train.py", allow=["input_shape"]),
+    ):
+        assert "input_shape" not in reading.values()
+        assert any("allows input_shape" in reason for reason in reading.reasons)
+        assert "a size that no tweak changes" in explain(reading)
+    assert not any("input_shape" in reason for reason in detect.find(tmp_path).reasons)
 
 
 def test_notebook_places_name_cell_and_line(cnns):

@@ -22,10 +22,12 @@ from jobs.source.evaluate.values import (
     Method,
     Model,
     Module,
+    Option,
     Ref,
     Seq,
     Table,
     Unknown,
+    plain,
 )
 from jobs.source.files import Site, Source
 
@@ -65,6 +67,7 @@ class Expressions:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.active: list[int] = []
+        self.yielded: list[Item] = []
 
     @abstractmethod
     def step(self) -> None: ...
@@ -240,10 +243,18 @@ class Expressions:
 
     def _compare(self, node: ast.Compare) -> Item:
         values = [self.value(node.left), *(self.value(each) for each in node.comparators)]
-        if len(values) != 2 or not isinstance(values[0], Const):
+        if len(values) != 2:
             return Unknown()
         function = _COMPARE[type(node.ops[0])]
+        if isinstance(values[0], Seq) and isinstance(values[1], Seq):
+            return _compared_sequences(function, plain(values[0]), plain(values[1]))
+        if not isinstance(values[0], Const):
+            return Unknown()
         other = values[1]
+        if any(isinstance(each, Option) for each in values) and not isinstance(
+            node.ops[0], ast.Is | ast.IsNot
+        ):
+            return Unknown()
         if isinstance(other, Const):
             right = other.value
         elif isinstance(other, Seq) and all(isinstance(each, Const) for each in other.items):
@@ -390,8 +401,14 @@ class Expressions:
 
     def _yield(self, node: ast.Yield) -> Item:
         if node.value is not None:
-            self.value(node.value)
+            self.yielded.append(self.value(node.value))
         return Unknown()
+
+
+def _compared_sequences(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Item:
+    if function not in (operator.eq, operator.ne) or None in (*left, *right):
+        return Unknown()
+    return Const(value=bool(function(left, right)))
 
 
 def _worked_out(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import Any
 
-from jobs.source.evaluate import layers, library
+from jobs.source.evaluate import layers, library, loading
 from jobs.source.evaluate.expressions import Expressions
 from jobs.source.evaluate.names import canonical
 from jobs.source.evaluate.scopes import Scope
@@ -30,6 +30,7 @@ from jobs.source.evaluate.values import (
     Ref,
     Seq,
     Table,
+    Tensor,
     Unknown,
 )
 from jobs.source.files import Checkout, Source, UnreadableError
@@ -68,6 +69,7 @@ class Interpreter(Expressions):
         self._steps = 0
         self._depth = 0
         self._maybe: list[list[Item]] = []
+        self._generators: dict[int, bool] = {}
 
     # --- modules
 
@@ -158,7 +160,7 @@ class Interpreter(Expressions):
             self.scope.names.update(before)
         for name, value in after.items():
             other = self.scope.names.get(name)
-            if other is None or _says_more(value, other):
+            if other is None or _says_more(value, other) or _goes_on(value, other):
                 self.scope.names[name] = value
 
     def _branch(self, statements: list[ast.stmt]) -> None:
@@ -410,6 +412,8 @@ class Interpreter(Expressions):
                     result: Item = Const(value=None)
                 except Returned as returned:
                     result = returned.value
+                if self._yields(function.node):
+                    return self._generator(function, scope)
             return self._likeliest([result, *self._maybe[-1]])
         except _Left:
             return Unknown()
@@ -417,6 +421,17 @@ class Interpreter(Expressions):
             self._depth -= 1
             self.active.pop()
             self._maybe.pop()
+
+    def _yields(self, node: ast.AST) -> bool:
+        if id(node) not in self._generators:
+            found = any(isinstance(each, ast.Yield) for each in ast.walk(node))
+            self._generators[id(node)] = found
+        return self._generators[id(node)]
+
+    def _generator(self, function: Function, scope: Scope) -> Item:
+        yielded, self.yielded = self.yielded, []
+        own = function.bound.members if isinstance(function.bound, Instance) else {}
+        return loading.generated(yielded, {**own, **scope.names})
 
     @staticmethod
     def _likeliest(results: list[Item]) -> Item:
@@ -532,6 +547,13 @@ _STATEMENTS: dict[type[ast.stmt], _Handler] = {
 
 def find_module(checkout: Checkout, importer: str, name: str, level: int) -> str | None:
     """The repository's file that an import names, or None where it is a library's."""
+    key = (importer, name, level)
+    if key not in checkout.imported:
+        checkout.imported[key] = _found_module(checkout, importer, name, level)
+    return checkout.imported[key]
+
+
+def _found_module(checkout: Checkout, importer: str, name: str, level: int) -> str | None:
     folder = PurePosixPath(importer).parent
     if level:
         for _ in range(level - 1):
@@ -593,6 +615,20 @@ def _weight(value: Item) -> int:
 
 def _says_more(value: Item, other: Item) -> bool:
     return value is not other and _weight(value) > _weight(other)
+
+
+def _goes_on(value: Item, other: Item) -> bool:
+    """Whether a tensor was made from the other one: a branch that puts more layers behind it."""
+    if not isinstance(value, Tensor) or not isinstance(other, Tensor) or other.applied is None:
+        return False
+    waiting, steps = [value.applied], 0
+    while waiting and steps < LONGEST_LOOP:
+        steps += 1
+        current = waiting.pop()
+        if current is not None and current is not value.applied and current is other.applied:
+            return True
+        waiting += current.inputs if current is not None else ()
+    return False
 
 
 def _hashable(value: object) -> object:

@@ -112,7 +112,7 @@ def _reference(
     if "KerasClassifier" in last or "KerasRegressor" in last:
         return _wrapped(run, args, kwargs, node)
     run.offer([*args, *kwargs.values()])
-    return Unknown()
+    return loading.batches(run, last, kwargs, node)
 
 
 def _keras(
@@ -143,6 +143,8 @@ def _keras(
         return _optimizer(run, OPTIMIZERS[last.lower()], args, kwargs, node)
     if last in SCHEDULES:
         return _schedule(run, last, args, kwargs, node)
+    if last == "int_shape" and args and isinstance(args[0], Tensor):
+        return _shape(args[0].shape)
     if last == "image_data_format":
         return Const(value="channels_first" if run.trace.channels_first else "channels_last")
     if last == "image_dim_ordering":
@@ -237,6 +239,8 @@ def _method(
         return _model_method(run, of, method.name, args, kwargs, node)
     if isinstance(of, Generator | Data):
         return loading.method(run, of, method.name, args, kwargs, node)
+    if isinstance(of, Tensor) and method.name == "get_shape":
+        return _shape(of.shape)
     if isinstance(of, Layer | Tensor | Optimizer):
         return Unknown()
     if isinstance(of, Instance) and "__model__" in of.members:
@@ -266,6 +270,7 @@ def _model_method(
     if name == "compile":
         model.compiled = _named("compile", args, kwargs)
         model.compile_node = node
+        model.compile_site = run.source.site(node)
         optimizer = model.compiled.get("optimizer")
         if optimizer is not None:
             use = Use(model, "optimizer", run.source.site(node))
@@ -359,7 +364,7 @@ def attribute(run: "Expressions", owner: Item, name: str) -> Item:
         return plain_python.constant(f"{owner.name}.{name}") or _reference_to(owner, name)
     if isinstance(owner, Model):
         return _model_attribute(run, owner, name)
-    if isinstance(owner, Tensor) and name in ("shape", "output"):
+    if isinstance(owner, Tensor) and name in ("shape", "output", "_keras_shape"):
         return owner if name == "output" else _shape(owner.shape)
     if isinstance(owner, Data):
         return loading.attribute(owner, name)

@@ -43,6 +43,7 @@ _GENERATOR_PARAMETERS = (
     "width_shift_range", "height_shift_range", "brightness_range", "shear_range", "zoom_range",
 )  # fmt: skip
 _CHANNELS = {"rgb": 3, "grayscale": 1, "rgba": 4}
+_BATCH_NAMES = ("batch_size", "BATCH_SIZE", "batchsize", "batch_sz")
 _FILES = {
     "numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "pandas.read_csv", "pandas.read_pickle",
     "scipy.io.loadmat", "h5py.File", "joblib.load", "pickle.load",
@@ -153,6 +154,29 @@ def _flow(
 
 def _text(value: Item | None) -> str | None:
     return value.value if isinstance(value, Const) and isinstance(value.value, str) else None
+
+
+def batches(run: "Expressions", name: str, kwargs: dict[str, Item], node: ast.Call) -> Item:
+    """What a library gives that is not known here: batches of a size, where it is told one."""
+    size = kwargs.get("batch_size")
+    if size is None:
+        return Unknown()
+    data = Data(loader=name, batch=size, call=run.source.site(node))
+    run.trace.use(size, Use(data, "batch_size", run.source.site(node)))
+    return data
+
+
+def generated(yielded: list[Item], names: dict[str, Item]) -> Data:
+    """What a generator of the script gives: what it yields, in batches of its ``batch_size``."""
+    data = Data(loader="generator")
+    for each in yielded:
+        first = each.items[0] if isinstance(each, Seq) and each.items else each
+        if isinstance(first, Data):
+            data = _copy(first, trail=(), deps=frozenset())
+    size = next((names[name] for name in _BATCH_NAMES if isinstance(names.get(name), Const)), None)
+    if size is not None:
+        data.batch, data.call = size, None
+    return data
 
 
 def _built_in(run: "Expressions", name: str) -> Item:

@@ -166,6 +166,17 @@ DATA_SETS: dict[str, tuple[int, ...]] = {
 """Image sets of keras.datasets and the shape of one image."""
 
 
+_STARRED_NAMES = """
+Sequential Model Layer ImageDataGenerator load_model model_from_json to_categorical
+image_dataset_from_directory load_img img_to_array EarlyStopping ModelCheckpoint
+ReduceLROnPlateau LearningRateScheduler add subtract multiply average maximum concatenate
+merge keras layers models optimizers datasets applications preprocessing utils backend
+callbacks losses metrics regularizers mnist fashion_mnist cifar10 cifar100 np_utils
+"""
+_STARRED = frozenset(_STARRED_NAMES.split())
+"""What else than classes of layers and optimizers a star import may bring, from wherever."""
+
+
 def canonical(name: str) -> str:
     """A dotted library name in today's spelling: any Keras is ``keras``, any TensorFlow one."""
     for root in _ROOTS:
@@ -174,6 +185,10 @@ def canonical(name: str) -> str:
     for root in ("tensorflow.compat.v1", "tensorflow.compat.v2", "tensorflow._api.v2"):
         if name == root or name.startswith(root + "."):
             return "tensorflow" + name[len(root) :]
+    # TensorFlow 2 has some of Keras' modules under its own name as well.
+    for module in ("optimizers", "losses", "metrics", "initializers"):
+        if name.startswith(f"tensorflow.{module}"):
+            return f"keras.{module}" + name.removeprefix(f"tensorflow.{module}")
     return name
 
 
@@ -189,11 +204,6 @@ def starred(module: str, name: str) -> str | None:
     if not module.startswith(("keras", "tensorflow")):
         return None
     known = (
-        layer_kind(name)
-        or name.lower() in OPTIMIZERS
-        or name in APPLICATIONS
-        or name
-        in {"Sequential", "Model", "ImageDataGenerator", "EarlyStopping", "ModelCheckpoint",
-            "load_model", "to_categorical", "image_dataset_from_directory", "Layer"}
-    )  # fmt: skip
-    return f"{module}.{name}" if known else None
+        layer_kind(name) or name.lower() in OPTIMIZERS or name in APPLICATIONS or name in _STARRED
+    )
+    return canonical(f"{module}.{name}") if known else None

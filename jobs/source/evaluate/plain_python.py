@@ -14,6 +14,7 @@ from jobs.source.evaluate.values import (
     Instance,
     Item,
     Model,
+    Option,
     Ref,
     Seq,
     Table,
@@ -341,7 +342,9 @@ def method(
             return of.members.get(str(args[0].value), args[1] if len(args) > 1 else Unknown())
         return of
     run.offer([*args, *kwargs.values()])
-    return Unknown()
+    from jobs.source.evaluate import loading
+
+    return loading.batches(run, name, kwargs, node)
 
 
 def _super_method(
@@ -374,7 +377,7 @@ def _list_method(run: "Expressions", of: Seq, name: str, args: list[Item]) -> It
         index = whole(args[0]) if args else -1
         if index is not None and -len(of.items) <= index < len(of.items):
             return of.items.pop(index)
-    elif name == "copy":
+    elif name in ("copy", "as_list"):
         return Seq(items=list(of.items))
     return Const(value=None) if name in ("append", "extend", "insert") else Unknown()
 
@@ -464,7 +467,14 @@ def _parser_method(of: Instance, name: str, args: list[Item], kwargs: dict[str, 
             default = {"store_true": Const(value=False), "store_false": Const(value=True)}.get(
                 str(action.value)
             )
-        options.items[key] = default or (Const(value=None) if long.startswith("-") else Unknown())
+        needed = kwargs.get("required")
+        if (
+            default is None
+            and long.startswith("-")
+            and not (isinstance(needed, Const) and needed.value)
+        ):
+            default = Option(value=None)
+        options.items[key] = default or Unknown()
         return Unknown()
     if name == "set_defaults":
         options.items.update(kwargs)

@@ -51,6 +51,11 @@ class Const(Item):
 
 
 @dataclass(eq=False, kw_only=True)
+class Option(Const):
+    """None for an option of the command line that has no default: it is given, or it is not."""
+
+
+@dataclass(eq=False, kw_only=True)
 class Seq(Item):
     """A list, tuple or set; ``items`` is shared by all names of a list."""
 
@@ -212,6 +217,7 @@ class Model(Item):
     shape: Shape | None = None
     compiled: dict[str, Item] | None = None
     compile_node: ast.Call | None = None
+    compile_site: Site | None = None
     frames: Frames = ()
     call: Site | None = None
 

@@ -1,0 +1,78 @@
+"""Hyperparameters whose value only a run shows: ``Dense(len(names))``, ``epochs=int(argv[1])``."""
+
+import ast
+from collections.abc import Collection, Iterator
+
+from jobs.source.analysis import Analysis
+from jobs.source.evaluate.values import Applied, Layer, Optimizer
+from jobs.source.files import Site
+from jobs.source.script import Unread
+
+WORKED_OUT = "the script works it out as it runs"
+_OUTPUT = "it is the output layer: its {} are the classes"
+
+
+def unread(analysis: Analysis, known: Collection[str]) -> tuple[Unread, ...]:
+    """Those of the layers, the optimizer and the training that are not among the known ones."""
+    found = (*_layers(analysis), *_training(analysis))
+    return tuple(each for each in found if each.name not in known)
+
+
+def _layers(analysis: Analysis) -> Iterator[Unread]:
+    kinds = (
+        ("conv", analysis.convolutions, "filters", ("filters", "nb_filter")),
+        ("dense", analysis.dense, "units", ("units", "output_dim")),
+    )
+    for stem, layers, parameter, spellings in kinds:
+        for number, applied in enumerate(layers, 1):
+            layer = applied.layer
+            assert isinstance(layer, Layer)
+            reason = _reason(analysis, applied, parameter)
+            name = f"{stem}{number}.{parameter}"
+            yield _written(analysis, name, layer.call, layer.node, spellings, reason)
+
+
+def _reason(analysis: Analysis, applied: Applied, parameter: str) -> str:
+    return _OUTPUT.format(parameter) if applied is analysis.output else WORKED_OUT
+
+
+def _training(analysis: Analysis) -> Iterator[Unread]:
+    model, fit = analysis.model, analysis.fit
+    optimizer = analysis.optimizer
+    if isinstance(optimizer, Optimizer):
+        yield _written(
+            analysis, "optimizer.learning_rate", optimizer.call, optimizer.node,
+            ("learning_rate", "lr"), WORKED_OUT,
+        )  # fmt: skip
+    elif model is not None and model.compile_node and model.compile_site:
+        yield _written(
+            analysis, "optimizer.name", model.compile_site, model.compile_node, ("optimizer",),
+            WORKED_OUT,
+        )  # fmt: skip
+    if fit is None:
+        return
+    yield _written(
+        analysis, "fit.epochs", fit.site, fit.node, ("epochs", "nb_epoch"), WORKED_OUT, None
+    )
+    if any(each.arg == "batch_size" for each in fit.node.keywords):
+        yield _written(
+            analysis, "fit.batch_size", fit.site, fit.node, ("batch_size",), WORKED_OUT, None
+        )
+
+
+def _written(
+    analysis: Analysis,
+    name: str,
+    site: Site,
+    call: ast.Call,
+    spellings: tuple[str, ...],
+    reason: str,
+    position: int | None = 0,
+) -> Unread:
+    """The argument of a call; the call itself where the argument is not to be seen."""
+    named = [each.value for each in call.keywords if each.arg in spellings]
+    placed = call.args[position : position + 1] if position is not None else []
+    node = next(iter([*named, *placed]), call)
+    source = analysis.sources(site.path)
+    where = source.site(node)
+    return Unread(name, " ".join(source.at(where).split()), source.place(where.start), reason)

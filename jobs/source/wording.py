@@ -1,0 +1,46 @@
+"""The strings that a repository's scripts spell out, such as the names of folders."""
+
+import ast
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from jobs.source.files import Checkout, UnreadableError
+
+
+def strings(root: Path) -> frozenset[str]:
+    """Every string literal in the Python files and notebooks below ``root``, f-strings' parts too.
+
+    Files that cannot be read as Python are left out.
+    """
+    return frozenset(text for tree in _trees(root) for text in _constants(tree))
+
+
+def beginnings(root: Path) -> frozenset[str]:
+    """As ``strings``, without the parts of f-strings that something is put before.
+
+    Of ``f"{base}/cats"`` they are no path of their own.
+    """
+    found: set[str] = set()
+    for tree in _trees(root):
+        joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+        later = {id(part) for each in joined for part in each.values[1:]}
+        found.update(_constants(tree, leave_out=later))
+    return frozenset(found)
+
+
+def _trees(root: Path) -> Iterator[ast.Module]:
+    checkout = Checkout(root)
+    for path in checkout.scripts():
+        try:
+            yield checkout.source(path).tree
+        except UnreadableError:
+            continue
+
+
+def _constants(tree: ast.Module, leave_out: Container[int] = ()) -> Iterator[str]:
+    """``leave_out`` holds identities of nodes."""
+    for node in ast.walk(tree):
+        if id(node) in leave_out:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
