@@ -31,6 +31,12 @@ class Curve:
         self.error = math.sqrt(
             max(self.validation * (1 - self.validation), 0.01) / (images or IMAGES)
         )
+        gaps = [
+            each.accuracy - (each.val_accuracy or 0.0)
+            for each in epochs
+            if each.accuracy is not None
+        ]
+        self.opens = slope(gaps) * (len(gaps) - 1) > 0.5 * self.error
         window = values[-max(4, math.ceil(len(values) / 2)) :]
         self.slope = slope(window)
         self.gain = self.slope * (len(window) - 1)
@@ -41,6 +47,7 @@ class Curve:
         goes_on = newest > 0 and (
             _mean(window[-newest:]) - max(window[:-newest]) > 0.5 * self.error
         )
+        self.train_slope = slope(accuracies[-len(window) :])
         self.rises = late and goes_on and self.gain > self.error
         self._losses = [each.loss for each in epochs if each.loss is not None]
         self._val_losses = [each.val_loss for each in epochs if each.val_loss is not None]

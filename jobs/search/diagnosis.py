@@ -14,6 +14,7 @@ Kind = Literal[
     "failed",
     "chance",
     "overfit",
+    "opening",
     "jumping",
     "crawling",
     "rising",
@@ -41,7 +42,9 @@ _FAILURES: Mapping[str, tuple[Kind, str]] = {
     "nan": ("diverged", "The loss became NaN: the steps were too large."),
     "time-limit": ("too-slow", "It ran past its time limit."),
 }
-LARGE_GAP, SMALL_GAP = 0.12, 0.08
+LARGE_GAP, SMALL_GAP, SLIGHT_GAP = 0.12, 0.08, 0.02
+STEADY = 0.0075
+"""Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
 COARSE = 0.025
 """Standard error from which on a validation set is too small to see what a tweak brings."""
 
@@ -61,11 +64,15 @@ def diagnose(
     - overfit: training far above validation (Goodfellow, Bengio, Courville, "Deep Learning",
       2016, section 5.2), or the validation loss above its minimum (the generalisation loss of
       Prechelt, "Early Stopping - But When?", 1998).
+    - opening: both are under way, but training runs away from validation (the same): it has
+      begun to learn its images by heart. Training accuracy is the mean over an epoch in which the
+      network still learnt, so that a slight lead says more than it seems to.
     - underfit: both low and flat (the same, section 5.2).
     - diverged, jumping, crawling, chance: a learning rate that is too high or too low (Bengio,
       "Practical Recommendations for Gradient-Based Training of Deep Architectures", 2012;
       Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018).
-    - rising: a positive slope at the end, as curve extrapolation takes it (Domhan,
+    - rising: a positive slope at the end, of validation or, where that one is noisy and no gap has
+      opened, of training, as curve extrapolation takes it (Domhan,
       Springenberg, Hutter, "Speeding Up Automatic Hyperparameter Optimization of Deep Neural
       Networks by Extrapolation of Learning Curves", 2015).
     """
@@ -80,7 +87,7 @@ def diagnose(
         "validation": curve.validation,
         "best": curve.best,
         "gap": curve.gap,
-        "slope": curve.slope,
+        "slope": curve.slope if curve.rises else max(curve.slope, curve.train_slope),
         "error": curve.error,
     }
     if curve.train is not None:
@@ -131,10 +138,25 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
         )
     if curve.jumps:
         yield "jumping", "The loss jumps up and down from epoch to epoch: the steps are large."
+    slight = max(SLIGHT_GAP, curve.error)
+    learning = curve.rises or curve.train_slope > STEADY
+    if train is not None and learning and curve.opens and slight < curve.gap <= least:
+        yield (
+            "opening",
+            f"Training accuracy {train:.3f} is {curve.gap:.3f} above validation, and further with "
+            "every epoch.",
+        )
     if curve.rises:
         yield (
             "rising",
             f"Validation accuracy was still rising at the end, by {curve.slope:.3f} an epoch.",
+        )
+        return
+    if train is not None and curve.gap < SLIGHT_GAP and curve.train_slope > STEADY:
+        yield (
+            "rising",
+            f"Training accuracy still rises, by {curve.train_slope:.3f} an epoch, and validation "
+            f"is beside it at {curve.validation:.3f}: it is not at its end.",
         )
         return
     if train is not None and curve.gap < 0.06 and train < 0.95:

@@ -53,9 +53,9 @@ class History:
         """Trials to tweak, the most promising first.
 
         A trial promises its accuracy, and what its slope would bring in a few epochs, at most
-        twice the standard error. Every child without a gain after the first takes off one
-        standard error, so that others get their second chance. Failed trials are no parents,
-        unless nothing else is there.
+        twice the standard error, until a child has gone on from it. Every child without a gain
+        after the first takes off one standard error, so that others get their second chance.
+        Failed trials are no parents, unless nothing else is there.
         """
         usable = [each for each in self.readable if self.accuracy(each) is not None]
         if not usable:
@@ -64,8 +64,9 @@ class History:
 
     def _promise(self, trial: FrozenTrial) -> float:
         steps = sorted(trial.intermediate_values)[-4:]
-        rising = 2 * slope([trial.intermediate_values[step] for step in steps])
-        fruitless = sum(not self._gained(each, trial) for each in self._children[trial.number])
+        children = self._children[trial.number]
+        rising = 0 if children else 2 * slope([trial.intermediate_values[step] for step in steps])
+        fruitless = sum(not self._gained(each, trial) for each in children)
         return (
             (self.accuracy(trial) or 0.0)
             + min(max(0.0, rising), 2 * self.error)

@@ -1,12 +1,18 @@
-"""Ends a trial early that would not come near the best one."""
+"""Ends a trial early that would not come near the best one, or further than it is."""
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+
+from jobs.search.history import History
 
 PATIENCE, STARTUP = 4, 2
 EXPONENTS = (0.25, 0.5, 1.0, 2.0)
+STUCK = 0.01
+"""Accuracy within which a curve has not left where it began: it may still be at chance."""
+HOPELESS = "It would not come near the best trial so far."
+FLAT = "It has not come further for some epochs."
 
 
 class RetunePruner(optuna.pruners.BasePruner):
@@ -18,20 +24,55 @@ class RetunePruner(optuna.pruners.BasePruner):
     the power law. Conservative: never the first trials, never before ``PATIENCE`` epochs, and only
     where both the last two verdicts, with and without the newest epoch, say so, so that a single
     noisy epoch ends nothing. ``margin``: accuracy (0 to 1) below the best that is still let go on.
+
+    Of any trial but the script as pushed, the epochs that nothing comes of are left out: where the
+    best is ``PATIENCE`` epochs old and the accuracy falls rather than rises since (Prechelt, "Early
+    Stopping - But When?", 1998). What it has learnt is there for its children.
+
+    A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
+    epochs are no single curve, and the last ``fit`` is the one that counts.
     """
 
     def __init__(self, margin: float = 0.02) -> None:
         self.margin = margin
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return self.reason(study, trial) is not None
+
+    def reason(self, study: optuna.Study, trial: FrozenTrial) -> str | None:
+        """Why the trial is to end, or None where it goes on."""
+        if trial.user_attrs.get("kind") == "confirm" or _fits_often(study):
+            return None
         steps = sorted(trial.intermediate_values)
         values = np.array([trial.intermediate_values[step] for step in steps])
-        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if trial.number > 0 and _is_flat(values):
+            return FLAT
+        return HOPELESS if self._is_hopeless(study, trial, values) else None
+
+    def _is_hopeless(
+        self, study: optuna.Study, trial: FrozenTrial, values: NDArray[np.float64]
+    ) -> bool:
+        found = [History.accuracy(each) for each in study.get_trials(deepcopy=False)]
+        done = [each for each in found if each is not None]
         if len(values) <= PATIENCE or len(done) < STARTUP:
             return False
-        limit = max(each.value for each in done if each.value is not None) - self.margin
+        limit = max(done) - self.margin
         planned = max(int(trial.params.get("fit.epochs", 0)), len(values))
         return all(hope(seen, planned) < limit for seen in (values, values[:-1]))
+
+
+def _fits_often(study: optuna.Study) -> bool:
+    """Whether the script as pushed has called ``fit`` more than once."""
+    first, *_ = study.get_trials(deepcopy=False)
+    return len({each["fit"] for each in first.user_attrs.get("curves", [])}) > 1
+
+
+def _is_flat(values: NDArray[np.float64]) -> bool:
+    if len(values) <= PATIENCE or values[:-PATIENCE].max() < values[-PATIENCE:].max():
+        return False
+    recent = values[-PATIENCE - 1 :]
+    slope = float(np.polyfit(np.arange(len(recent)), recent, 1)[0])
+    return slope <= 1e-9 and float(np.ptp(values)) > STUCK
 
 
 def hope(values: NDArray[np.float64], planned: int) -> float:

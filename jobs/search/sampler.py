@@ -22,12 +22,14 @@ from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
 from jobs.search.history import History, values
 from jobs.search.proposal import Buildable, Proposal
-from jobs.search.tweaks import ANSWERS, Candidate, Model, candidates
+from jobs.search.tweaks import Candidate, Model, answers, candidates, demanded
 from jobs.source.script import Value
 
 PROPOSAL = "retune:proposal"
 PARENTS = 8
 """So many parents are looked at with the rules, best first, before TPE has its say."""
+TOLD = 50
+"""So many of the best trials, and of the newest, TPE is told of."""
 REPAIRABLE = ("out-of-memory", "diverged", "too-slow")
 
 
@@ -40,8 +42,9 @@ class RetuneSampler(BaseSampler):
 
     ``target``: validation accuracy (0 to 1) wanted. ``buildable`` says why a tweak of a trial
     cannot be built, or None. ``classes`` and ``validation_images`` are those of the data set where
-    they are known. Everything else is read from the study's storage, and the same study, trial
-    number and seed give the same proposal in any process.
+    they are known. ``inherits``: whether trials begin with their parents' weights. Everything else
+    is read from the study's storage, and the same study, trial number and seed give the same
+    proposal in any process.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class RetuneSampler(BaseSampler):
         buildable: Buildable,
         classes: int | None = None,
         validation_images: int | None = None,
+        inherits: bool = True,
         seed: int = 0,
     ) -> None:
-        self.target, self.buildable = target, buildable
+        self.target, self.buildable, self.inherits = target, buildable, inherits
         self.classes, self.validation_images = classes, validation_images
         self.seed = seed
 
@@ -159,25 +163,37 @@ class RetuneSampler(BaseSampler):
     def _ranked(
         self, parent: FrozenTrial, history: History, rng: random.Random
     ) -> list[tuple[Diagnosis, Candidate]]:
-        """The answers to each finding by what their kind may be expected to pay.
+        """What the target demands, then each finding's answers by what they may be expected to pay.
 
         Kinds that brought nothing to this parent come last.
         """
-        model = Model(values(parent), parent.user_attrs.get("held", {}), parent.distributions)
+        model = self._model(values(parent), parent)
         finding = self._diagnose(parent)
         found = [
             (each, candidate)
             for each in (finding, *finding.also)
-            for candidate in candidates(ANSWERS[each.kind], model)
+            for candidate in candidates(answers(each, self.target), model)
         ]
         failed = history.kinds_without_gain(parent)
+        if parent.user_attrs.get("kind") == "settle":
+            failed.add("settle")  # smaller and smaller steps lead nowhere
         place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
 
-        def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, float]:
+        first = {maker[0] for maker in demanded(finding, self.target)}
+
+        def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, bool, float]:
             kind = pair[1].kind
-            return kind in failed, -history.payoff.drawn(kind, place[id(pair[1])], rng)
+            return (
+                kind in failed,
+                kind not in first,
+                -history.payoff.drawn(kind, place[id(pair[1])], rng),
+            )
 
         return sorted(found, key=rank)
+
+    def _model(self, params: Mapping[str, Any], parent: FrozenTrial) -> Model:
+        held = parent.user_attrs.get("held", {})
+        return Model(params, held, parent.distributions, inherits=self.inherits)
 
     def _repair(self, history: History) -> Proposal | None:
         """The last trial's tweak in a safer form, where it failed for a reason that has one.
@@ -194,9 +210,8 @@ class RetuneSampler(BaseSampler):
         if failed.user_attrs.get("kind") == "repair":
             return None
         wanted = failed.user_attrs.get("tweak", {})
-        held = parent.user_attrs.get("held", {})
-        model = Model({**values(parent), **wanted}, held, parent.distributions)
-        for each in candidates(ANSWERS[finding.kind], model):
+        model = self._model({**values(parent), **wanted}, parent)
+        for each in candidates(answers(finding, self.target), model):
             tweak = {
                 name: value
                 for name, value in {**wanted, **each.tweak}.items()
@@ -209,7 +224,7 @@ class RetuneSampler(BaseSampler):
 
     def _by_tpe(self, study: optuna.Study, trial: FrozenTrial, history: History) -> Proposal:
         """One value of a good trial's search space, as Optuna's TPE would have it."""
-        tpe = self._tpe(study, trial)
+        tpe, told = self._tpe(study, trial), _digest(study, history)
         rng = random.Random(self._number(study, trial))
         for parent in history.parents():
             held = parent.user_attrs.get("held", {})
@@ -217,11 +232,34 @@ class RetuneSampler(BaseSampler):
             rng.shuffle(space)
             for name, distribution in space:
                 now = parent.params[name]
-                for value in _near(now, distribution, tpe, study, trial, name):
+                for value in _near(now, distribution, tpe, told, trial, name):
                     if value != now and self._new(parent, {name: value}, history):
                         why = f"The rules are at an end: {name} as TPE or its neighbours have it."
                         return Proposal(parent.number, {name: value}, f"tpe:{name}", why)
         raise Exhausted("Nothing that has not been tried yet can be built from this script.")
+
+
+def _digest(study: optuna.Study, history: History) -> optuna.Study:
+    """The best and the newest trials alone, so that TPE takes no longer as the study grows.
+
+    TPE divides the trials into a few good ones and the rest (Bergstra, Bardenet, Bengio, Kégl,
+    "Algorithms for Hyper-Parameter Optimization", 2011, section 4); of both, these are a sample.
+    """
+    done = [each for each in history.readable if history.accuracy(each) is not None]
+    best = sorted(done, key=lambda each: -(history.accuracy(each) or 0.0))[:TOLD]
+    chosen = {each.number: each for each in (*best, *done[-TOLD:])}
+    digest = optuna.create_study(direction=study.direction)
+    digest.add_trials(
+        [
+            optuna.trial.create_trial(
+                value=history.accuracy(each),
+                params=each.params,
+                distributions=each.distributions,
+            )
+            for _, each in sorted(chosen.items())
+        ]
+    )
+    return digest
 
 
 def _near(

@@ -7,13 +7,14 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from jobs.search.diagnosis import Kind
+from jobs.search.diagnosis import Diagnosis, Kind
 from jobs.search.space import fitted
 from jobs.source.script import Value
 
 LEVELS = ("none", "light", "medium", "strong")
-MOST_EPOCHS, EPOCHS = 30, 8
-"""Epochs of one trial at the most, and those that a changed network is given at the least."""
+MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 6, 15
+"""Epochs of one trial at the most, and those that a changed network is given at the least: with its
+parent's weights, and from scratch."""
 LEAST_RATE, MOST_RATE = 1e-5, 1e-1
 Tweaked = dict[str, Value]
 
@@ -32,6 +33,7 @@ class Model:
 
     ``params``: name -> value. ``held``: names that the script or the pusher holds.
     ``distributions``: name -> range that its values have to lie in, where there is one.
+    ``inherits``: whether a child begins with the weights of this model.
     """
 
     def __init__(
@@ -39,7 +41,10 @@ class Model:
         params: Mapping[str, Any],
         held: Collection[str] = (),
         distributions: Mapping[str, BaseDistribution] | None = None,
+        *,
+        inherits: bool = True,
     ) -> None:
+        self.inherits = inherits
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
         self._distributions = distributions or {}
@@ -63,18 +68,22 @@ class Model:
         return _numbered(self.params, pattern)
 
     def longer(self) -> Tweaked:
-        """Half as many again. A child starts from its parent's weights: these are *further*."""
+        """Half as many again, which are *further* ones where a child goes on from its parent's
+        weights; from scratch twice as many, of which the second half is new."""
         now = self.params.get("fit.epochs")
         if not now or now >= MOST_EPOCHS:
             return {}
-        return {"fit.epochs": min(MOST_EPOCHS, max(now + 3, round(now * 1.5)))}
+        more = round(now * 1.5) if self.inherits else 2 * now
+        return {"fit.epochs": min(MOST_EPOCHS, max(now + 3, more))}
 
     def shorter(self) -> Tweaked:
         now = self.params.get("fit.epochs", 1)
         return {"fit.epochs": now // 2} if now > 1 else {}
 
-    def epochs(self, least: int) -> Tweaked:
+    def epochs(self) -> Tweaked:
+        """Those that changed weights need at the least."""
         now = self.params.get("fit.epochs")
+        least = EPOCHS if self.inherits else FRESH_EPOCHS
         return {"fit.epochs": least} if now and now < least else {}
 
     def augmented(self) -> Tweaked:
@@ -98,17 +107,22 @@ class Model:
         names = [each for each in self.names(r"dropout\d+\.rate") if self.params[each] > 0]
         return {names[-1]: float(round(self.params[names[-1]] / 2, 1))} if names else {}
 
-    def deeper(self) -> Tweaked:
-        """A block more, twice as wide as the last one, and the epochs that its weights need."""
+    def deeper(self, count: int = 1) -> Tweaked:
+        """So many blocks more, each twice as wide as the one before it (Simonyan, Zisserman 2015),
+        and the epochs that their weights need."""
         filters = _numbered(self._all, r"conv\d+\.filters")
         if "blocks" not in self.params:
             return {}
-        more: Tweaked = {"blocks": self.params["blocks"] + 1}
+        more: Tweaked = {"blocks": self.params["blocks"] + count}
+        if not _reaches(self._distributions.get("blocks"), more["blocks"]):
+            return {}
         if filters:
             last = self._all[filters[-1]]
             number = int(filters[-1].split(".")[0].removeprefix("conv"))
-            more[f"conv{number + 1}.filters"] = int(max(last, min(256, 2 * last)))
-        return {**more, **self.epochs(EPOCHS)}
+            for each in range(number + 1, number + count + 1):
+                last = int(max(last, min(256, 2 * last)))
+                more[f"conv{each}.filters"] = last
+        return {**more, **self.epochs()}
 
     def deeper_alone(self) -> Tweaked:
         return {"blocks": self.params["blocks"] + 1} if "blocks" in self.params else {}
@@ -131,7 +145,7 @@ class Model:
     def normalised(self) -> Tweaked:
         if self.params.get("batch_norm") is not False:
             return {}
-        return {"batch_norm": True, **self.epochs(EPOCHS)}
+        return {"batch_norm": True, **self.epochs()}
 
     def smaller_dense(self) -> Tweaked:
         units = self.names(r"dense\d+\.units")
@@ -158,7 +172,21 @@ class Model:
 
     def regularised(self) -> Tweaked:
         first = {**self.augmented(), **self.dropped()}
-        return {**first, **self.epochs(EPOCHS)} if first else {}
+        return {**first, **self.epochs()} if first else {}
+
+    def deeper_regularised(self, count: int) -> Tweaked:
+        """Both at once: each changes what the dense part sees, so that it is learnt anew once."""
+        deeper, first = self.deeper(count), self.first_regularised()
+        return {**deeper, **first} if deeper and first else {}
+
+    def first_regularised(self) -> Tweaked:
+        """Of a model whose images are not varied yet."""
+        return self.regularised() if self.params.get("augmentation", "none") == "none" else {}
+
+    def settled(self) -> Tweaked:
+        """Smaller steps from where the weights are; of no use without them."""
+        slower = self.rate(0.3) if self.inherits else {}
+        return {**slower, **self.epochs()} if slower else {}
 
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}
@@ -169,9 +197,28 @@ def _numbered(params: Mapping[str, Any], pattern: str) -> list[str]:
     return sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0))
 
 
+def _reaches(known: BaseDistribution | None, value: Value) -> bool:
+    return known is None or fitted(value, known) == value
+
+
 Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
+_VARIED = "varied images and dropped units keep it from learning by heart."
+_BOTH: Sequence[Maker] = (
+    (
+        "deeper-regularised",
+        lambda m: m.deeper_regularised(2),
+        f"Two more blocks see larger shapes and leave the dense part fewer weights; {_VARIED}",
+    ),
+    (
+        "deeper-regularised",
+        lambda m: m.deeper_regularised(1),
+        f"One more block sees larger shapes and leaves the dense part fewer weights; {_VARIED}",
+    ),
+)
+_VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
+_SETTLE: Maker = ("settle", Model.settled, "Smaller steps from here.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -192,6 +239,7 @@ _SHORTEN: Maker = ("shorten", Model.shorter, "Half the epochs.")
 
 _GROW = (_DEEPER, _ALONE, _WIDER, _NORMALISE, _KERNEL, _LARGER)
 _SETTLED = (_DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER, _NORMALISE, _LONGER, _KERNEL, _LARGER)
+_TRAINED = ("overfit", "opening", "jumping", "rising", "underfit", "noise", "converged")
 ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "out-of-memory": (_HALVE, _NARROWER, _SMALLER),
     "diverged": (_CALM, _SLOWER, _NORMALISE),
@@ -199,21 +247,56 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "failed": (_SLOWER, _HALVE),
     "chance": (_SLOWER, _FASTER, _ADAPT, _NORMALISE, *_GROW),
     "overfit": (
-        *(_REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP),
+        *(*_BOTH, _REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP),
         *(_NORMALISE, _SMALLER, _SLOWER, _WIDER, _LONGER),
     ),
+    "opening": (*_BOTH, _REGULARISE, _DEEPER, _ALONE),
     "jumping": (_SLOWER, _REGULARISE, _DEEPER, _ALONE, _NORMALISE, _LONGER),
     "crawling": (_FASTER, _ADAPT, _NORMALISE, _LONGER, *_GROW),
-    "rising": (_LONGER, _DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER),
+    "rising": (_LONGER, _DEEPER, _ALONE, _NORMALISE, _WIDER, _SLOWER),
     "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
     "noise": _SETTLED,
     "converged": _SETTLED,
 }
+AHEAD, NEAR = 5, 2
+"""So many epochs a rise is trusted to go on; within so many standard errors the target is near."""
+
+
+def answers(finding: Diagnosis, target: float) -> Sequence[Maker]:
+    """The answers to a finding, for an accuracy that is wanted (0 to 1)."""
+    return (*demanded(finding, target), *ANSWERS[finding.kind])
+
+
+def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
+    """The answers that the distance to the target asks for, whatever has paid before.
+
+    A network that learns its images by heart, and sees each of them as it is, is shown varied ones
+    before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
+    Deep Learning", 2019). Near the target the steps are made smaller: a lower rate takes the noise
+    of the steps out of the weights (Robbins, Monro, "A Stochastic Approximation Method", 1951;
+    Bengio 2012, section 3.1.2). A rise that would not lead to the target within a few epochs is
+    answered by a deeper network, which rises as well, since it goes on from the same weights.
+    """
+    if finding.kind not in _TRAINED:
+        return ()
+    missing = target - finding.evidence["best"]
+    near = missing < NEAR * finding.evidence["error"]
+    found: list[Maker] = []
+    if finding.kind in ("overfit", "opening"):
+        # A new block has much to learn anew, which near the target only costs time.
+        found += [_VARY] if near else [*_BOTH, _VARY]
+    if near:
+        found.append(_SETTLE)
+    elif finding.kind == "rising" and missing > AHEAD * finding.evidence["slope"]:
+        found += [_DEEPER, _ALONE]
+    return found
 
 
 def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
-    """The makers' tweaks that this script offers."""
+    """The makers' tweaks that this script offers, none twice."""
+    seen: list[Tweaked] = []
     for kind, make, answer in makers:
         tweak = model.allowed(make(model))
-        if tweak:
+        if tweak and tweak not in seen:
+            seen.append(tweak)
             yield Candidate(kind, tweak, answer)

@@ -91,12 +91,19 @@ class Campaign:
         held: Mapping[str, str] | None = None,
         storage: Any = None,
         buildable: Callable[[int, Mapping[str, Any]], str | None] = lambda parent, tweak: None,
+        inherits: bool = True,
+        target: float = 0.9,
         seed: int = 0,
         name: str = "main-0000000",
     ) -> None:
         self.train, self.start, self.held = train, dict(start), dict(held or {})
         self.sampler = RetuneSampler(
-            target=0.9, buildable=buildable, classes=2, validation_images=600, seed=seed
+            target=target,
+            buildable=buildable,
+            classes=2,
+            validation_images=600,
+            inherits=inherits,
+            seed=seed,
         )
         self.study = optuna.create_study(
             study_name=name, storage=storage, direction="maximize", sampler=self.sampler

@@ -56,7 +56,7 @@ def test_a_small_validation_set_is_called_noise_where_a_large_one_has_settled():
 
 
 def test_the_same_rise_counts_with_many_images_and_not_with_few():
-    curve = epochs([0.7, 0.71, 0.73, 0.74, 0.75], [0.70, 0.705, 0.71, 0.715, 0.72])
+    curve = epochs([0.7, 0.705, 0.71, 0.715, 0.72], [0.70, 0.705, 0.71, 0.715, 0.72])
     assert diagnose(curve, validation_images=5000).kind == "rising"
     assert diagnose(curve, validation_images=100).kind != "rising"
 
@@ -75,6 +75,21 @@ def test_only_the_last_fit_is_judged():
         Epoch.from_mapping({**vars(each), "fit": 2}) for each in CURVES["rising"]
     ]
     assert diagnose(both, classes=2, validation_images=1000).kind == "rising"
+
+
+def test_a_training_that_goes_on_weighs_more_than_a_dip_of_validation():
+    curve = epochs(
+        [0.622, 0.672, 0.698, 0.713, 0.715, 0.729], [0.645, 0.685, 0.692, 0.712, 0.717, 0.677]
+    )
+    assert diagnose(curve, validation_images=594).kind == "rising"
+
+
+def test_a_lead_of_training_that_grows_is_told_from_one_that_stays():
+    validation = [0.60, 0.63, 0.66, 0.69, 0.72]
+    grows = epochs([0.60, 0.64, 0.68, 0.73, 0.77], validation)
+    stays = epochs([0.64, 0.67, 0.70, 0.73, 0.76], validation)
+    assert diagnose(grows, validation_images=1000).kind == "opening"
+    assert diagnose(stays, validation_images=1000).kind == "rising"
 
 
 def test_one_outlying_epoch_does_not_turn_a_rise_into_anything_else():
@@ -129,9 +144,9 @@ PHOTOGRAPHS = epochs(
 
 @pytest.mark.parametrize(
     ("seen", "kind"),
-    [(3, "rising"), (4, "rising"), (5, "overfit"), (8, "overfit"), (12, "overfit")],
+    [(3, "opening"), (4, "opening"), (5, "overfit"), (8, "overfit"), (12, "overfit")],
 )
-def test_a_measured_curve_is_rising_until_it_flattens_and_overfits_from_then_on(seen, kind):
+def test_a_measured_curve_opens_until_it_flattens_and_overfits_from_then_on(seen, kind):
     found = diagnose(PHOTOGRAPHS[:seen], classes=2, validation_images=594)
     assert found.kind == kind
     if kind == "overfit":

@@ -2,17 +2,25 @@
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from jobs.search.pruner import RetunePruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def verdict(values, planned=10, done=(0.7, 0.8)):
+def verdict(values, planned=10, done=(0.7, 0.8), fits=(1,), kind="wider", state=None):
     study = optuna.create_study(direction="maximize")
     for each in done:
-        study.tell(study.ask(), each)
+        finished = study.ask()
+        finished.set_user_attr("curves", [{"fit": fit} for fit in fits])
+        finished.set_user_attr("result", {"objective": each})
+        if state is None:
+            study.tell(finished, each)
+        else:
+            study.tell(finished, state=state)
     trial = study.ask()
+    trial.set_user_attr("kind", kind)
     trial.suggest_int("fit.epochs", planned, planned)
     for step, value in enumerate(values, 1):
         trial.report(value, step)
@@ -24,8 +32,17 @@ def test_a_flat_low_curve_is_ended():
 
 
 @pytest.mark.parametrize("done", [(), (0.9,)])
-def test_the_first_trials_are_never_ended(done):
-    assert not verdict([0.6] * 8, done=done)
+def test_nothing_is_hopeless_beside_less_than_two_trials(done):
+    assert not verdict([0.5, 0.51, 0.52, 0.525, 0.53, 0.53, 0.535, 0.54], done=done)
+
+
+def test_the_script_as_pushed_trains_to_its_end():
+    assert not verdict([0.7, 0.69, 0.68, 0.67, 0.66, 0.65], done=())
+
+
+def test_epochs_that_nothing_comes_of_are_left_out():
+    assert verdict([0.70, 0.75, 0.79, 0.78, 0.785, 0.78, 0.775], done=(0.7,))
+    assert not verdict([0.70, 0.75, 0.79, 0.76, 0.77, 0.78, 0.785], done=(0.7,))
 
 
 def test_a_curve_that_still_climbs_goes_on():
@@ -44,3 +61,26 @@ def test_one_bad_epoch_ends_nothing():
 
 def test_near_the_best_goes_on():
     assert not verdict([0.7, 0.75, 0.78, 0.79, 0.79, 0.79])
+
+
+FLAT = [0.70, 0.75, 0.79, 0.78, 0.785, 0.78, 0.775]
+
+
+def test_a_script_that_fits_in_two_phases_trains_to_its_end():
+    assert verdict(FLAT)
+    assert not verdict(FLAT, fits=(1, 2))
+
+
+def test_a_confirmation_trains_to_its_end():
+    assert not verdict(FLAT, kind="confirm")
+
+
+@pytest.mark.parametrize("level", [0.5, 0.625, 0.7])
+def test_a_curve_that_has_not_begun_to_learn_goes_on(level):
+    assert not verdict([level] * 4 + [level - 0.001, level], done=(0.6,))
+
+
+def test_the_best_may_be_a_trial_that_was_ended_early():
+    low = [0.6, 0.61, 0.6, 0.61, 0.605, 0.615]
+    assert verdict(low, state=TrialState.PRUNED)
+    assert not verdict(low, done=(0.6, 0.6), state=TrialState.PRUNED)
