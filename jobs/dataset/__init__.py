@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +41,13 @@ def prepare(
     data: Sequence[DataFolder],
     images: ImageLoading,
     say: Callable[[str], None],
+    words: Collection[str] = (),
 ) -> Prepared:
-    """Find, check and cache the data that a script names.
+    """Find, check and cache the data that a script names; ``words`` are the strings in it.
 
     Raises RetuneError where there is none that fits, or none of its images can be read.
     """
-    source = look_up(settings, repository, checkout, data)
+    source = look_up(settings, repository, checkout, data).worded(words)
     for note in source.notes:
         say(note)
     folders: dict[str, Path] = {}

@@ -104,6 +104,7 @@ def cache(check: Check, images: ImageLoading, home: Path, progress: Progress | N
         or check.broken
         or check.untidy
         or check.source.deals
+        or check.source.renamed
         or check.source.origin == "repository"
     ):
         return root
@@ -128,7 +129,8 @@ def cache(check: Check, images: ImageLoading, home: Path, progress: Progress | N
 
 def _key(check: Check, recipe: Recipe | None) -> str:
     deals = [asdict(deal) for deal in check.source.deals]
-    content = [VERSION, check.fingerprint, deals, asdict(recipe) if recipe else None]
+    renamed = dict(check.source.renamed)
+    content = [VERSION, check.fingerprint, deals, renamed, asdict(recipe) if recipe else None]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
@@ -139,6 +141,7 @@ class _View:
         self.folders: set[str] = set()
         self.places: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._source = check.source
         dealt: set[str] = set()
         for deal in check.source.deals:
             for source in deal.sources:
@@ -147,7 +150,7 @@ class _View:
             if place not in dealt:
                 self._put(place, place)
         self.folders.update(
-            place
+            check.source.in_view(place)
             for place in check.folders
             if not any(_below(s, place) is not None for d in check.source.deals for s in d.sources)
         )
@@ -171,10 +174,13 @@ class _View:
         for folder in check.folders:
             below = _below(source, folder)
             if below:
+                below = check.source.in_view(below)
                 self.folders.update(f"{share}/{below}" for share in deal.shares)
 
     def _put(self, original: str, place: str) -> None:
         """Two folders put together may hold files of the same name."""
+        folder, _, name = place.rpartition("/")
+        place = f"{self._source.in_view(folder)}/{name}" if folder else name
         stem, suffix = os.path.splitext(place)
         number = 1
         while place in self._taken:

@@ -1,8 +1,9 @@
 """Which data set a script trains on, and where in it each path that the script names is."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -14,7 +15,7 @@ from jobs.dataset.layout import (
     join,
     read_layout,
 )
-from jobs.dataset.mapping import Deal, Mapper, place_of, without_nested
+from jobs.dataset.mapping import Deal, Mapper, alike, place_of, without_nested
 from jobs.errors import RetuneError
 from jobs.settings import RepositorySettings, Settings
 from jobs.source.script import DataFolder
@@ -30,7 +31,8 @@ class Source:
     ``mapping``: path as the script names it -> POSIX path below the data root, which starts with
     ``name``. ``deals`` say where the script's view differs from the folders below ``root``.
     ``root`` is None where nothing has to be provided. ``images`` says whether there is something
-    to check and to cache; ``only`` limits that to some folders, where it is not empty.
+    to check and to cache; ``only`` limits that to some folders, where it is not empty. ``renamed``:
+    class folder -> what the script calls it.
     """
 
     name: str
@@ -42,6 +44,36 @@ class Source:
     only: tuple[str, ...] = ()
     images: bool = False
     origin: Literal["offered", "repository", "none"] = "none"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def in_view(self, place: str) -> str:
+        """A place of the script's view, with the class folders as the script names them."""
+        return "/".join(self.renamed.get(part, part) for part in place.split("/"))
+
+    def worded(self, words: Collection[str]) -> "Source":
+        """The same data set with its class folders in the script's spelling, if it has one.
+
+        ``words`` are the strings in the script. Only where all classes are among them in other
+        letter case, number or separators, and none of them is as it is.
+        """
+        classes = self.layout.classes if self.layout is not None else ()
+        names = {part for word in words for part in re.split(r"[/\\\\]", word) if part}
+        if self.origin != "offered" or not classes or names & set(classes):
+            return self
+        renamed: dict[str, str] = {}
+        for name in classes:
+            spelled = [each for each in names if alike(each, name)]
+            if len(spelled) != 1:
+                return self
+            renamed[name] = spelled[0]
+        if len(set(renamed.values())) < len(renamed):
+            return self
+        worded = replace(self, renamed=renamed)
+        mapping = {literal: worded.in_view(place) for literal, place in self.mapping.items()}
+        note = "The script calls its classes " + ", ".join(
+            f"{new} ({old})" for old, new in renamed.items()
+        )
+        return replace(worded, mapping=mapping, notes=(*self.notes, f"{note}."))
 
 
 def offered(settings: Settings) -> dict[str, Path]:

@@ -1,15 +1,33 @@
 """Where in a data set each path is that a script names, whatever the data set's layout."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from jobs.dataset.layout import Split, child_folders, join, read_layout, split_of
+from jobs.dataset.layout import (
+    Split,
+    child_folders,
+    is_clutter,
+    join,
+    looks_like_image,
+    read_layout,
+    split_of,
+)
 from jobs.errors import RetuneError
 from jobs.source.script import DataFolder
 
 HELD_OUT: Mapping[Split, float] = {"validation": 0.2, "test": 0.1}
 """Share of the images that a split takes where the data set has none of its own."""
+_PHOTOGRAPHS = frozenset((".jpg", ".jpeg"))
+"""A missing PNG may be one that the script writes; these are read."""
+_FILE_SUFFIXES = frozenset(
+    (
+        *(".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".xls", ".xlsx", ".parquet"),
+        *(".npy", ".npz", ".pkl", ".pickle", ".p", ".mat", ".h5", ".hdf5", ".keras", ".tfrecord"),
+        *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z", ".pb", ".tflite", ".joblib"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +53,16 @@ class Mapper:
         self.layout = read_layout(root)
         self.deals: list[Deal] = []
         self.notes: list[str] = []
-        self.files = {each.path: found for each in folders if (found := self._file(each))}
-        self.folders = [each for each in folders if each.path not in self.files]
+        self.files: dict[str, str] = {}
+        self.folders: list[DataFolder] = []
+        self.missing: list[DataFolder] = []
+        for each in folders:
+            if (found := self._file(each)) is not None:
+                self.files[each.path] = found
+            elif is_file_name(each.path):
+                self.missing.append(each)
+            else:
+                self.folders.append(each)
         self.roles = {each.path: self._role(each.path) for each in self.folders}
         # Split -> its place in the script's view, and the real folder that its classes are in.
         self.places: dict[Split, str] = dict(self.layout.splits)
@@ -44,7 +70,8 @@ class Mapper:
 
     def map_all(self) -> dict[str, str]:
         self._provide_splits()
-        return self.files | {each.path: self._map(each) for each in self.folders}
+        found = self.files | {each.path: self._map(each) for each in self.folders}
+        return found | {e.path: place for e in self.missing if (place := self._instead(e, found))}
 
     def _role(self, literal: str) -> Split | None:
         """What the script uses the path for; None where it takes all there is from it."""
@@ -117,8 +144,11 @@ class Mapper:
 
     def _whole(self, folder: DataFolder) -> str:
         """The place of a path from which the script takes everything."""
-        exact = self._existing(folder.path)
         joined = any(each.path.startswith(_slashed(folder.path)) for each in self.folders)
+        if not joined and "train" in self.roles.values() and "validation" in self.roles.values():
+            # Both are used apart; what is read beside them must not mix them.
+            return self.places.get("train", self.layout.base)
+        exact = self._existing(folder.path)
         if exact or joined or not self.layout.splits:
             return exact or ("" if joined else self.layout.base)
         tuned = [self.layout.splits[s] for s in ("train", "validation") if s in self.layout.splits]
@@ -137,7 +167,7 @@ class Mapper:
 
     def _file(self, folder: DataFolder) -> str | None:
         """A file such as ``data/train.csv``, wherever it lies in the data set."""
-        if folder.use != "archive" and not PurePosixPath(folder.path).suffix:
+        if folder.use != "archive" and not is_file_name(folder.path):
             return None
         wanted = [part.casefold() for part in _parts(folder.path)]
         found: dict[str, int] = {}
@@ -147,9 +177,37 @@ class Mapper:
                 if path.resolve().is_relative_to(self.root):
                     have = [part.casefold() for part in below.parts]
                     found[below.as_posix()] = _common_tail(have, wanted)
-        if not found and folder.use == "archive":
-            raise self._lacking(folder)
         return max(found, key=found.__getitem__, default=None)
+
+    def _instead(self, folder: DataFolder, found: Mapping[str, str]) -> str | None:
+        """For a file that the data set has not: a picture to try the model on, an archive of it …
+
+        Where the script takes its data from elsewhere as well, it is no reason to refuse it.
+        """
+        if not found and not looks_like_image(folder.path):
+            raise self._lacking(folder)
+        is_photograph = PurePosixPath(folder.path).suffix.lower() in _PHOTOGRAPHS
+        picture = self._any_picture() if is_photograph else None
+        instead = "it is not there" if picture is None else f"it gets {picture!r} instead"
+        self.notes.append(
+            f"{place_of(folder)} names {folder.path!r}, which the data set {self.name} has not: "
+            f"{instead}."
+        )
+        return picture
+
+    def _any_picture(self) -> str | None:
+        """The first picture that stays where it is, of the test split where there is one."""
+        dealt = [source for deal in self.deals for source in deal.sources]
+        for place in (*reversed(list(self.layout.splits.values())), ""):
+            for folder, folders, names in os.walk(self.root / place):
+                folders.sort()
+                below = Path(folder).relative_to(self.root)
+                if any(below.is_relative_to(source) for source in dealt):
+                    continue
+                for name in sorted(names):
+                    if PurePosixPath(name).suffix.lower() in _PHOTOGRAPHS and not is_clutter(name):
+                        return (below / name).as_posix()
+        return None
 
     def _existing(self, literal: str) -> str | None:
         """The longest tail of the literal that is a folder of the data set, whatever its case."""
@@ -158,7 +216,7 @@ class Mapper:
             found = self._descend("", parts[start:])
             if found is not None:
                 return found
-        return "" if parts and _alike(parts[-1], self.name) else None
+        return "" if parts and alike(parts[-1], self.name) else None
 
     def _below_split(self, literal: str) -> list[str]:
         """``cats`` of ``data/train/cats``: what the path names below its split."""
@@ -166,12 +224,12 @@ class Mapper:
         for index in range(len(parts) - 1, -1, -1):
             if split_of(parts[index]):
                 return parts[index + 1 :]
-        return [each for each in parts[-1:] if any(_alike(each, c) for c in self.layout.classes)]
+        return [each for each in parts[-1:] if any(alike(each, c) for c in self.layout.classes)]
 
     def _descend(self, place: str, parts: Sequence[str]) -> str | None:
         for part in parts:
             names = child_folders(self.root / place)
-            found = [n for n in names if n == part] or [n for n in names if _alike(n, part)]
+            found = [n for n in names if n == part] or [n for n in names if alike(n, part)]
             if not found:
                 return None
             place = join(place, found[0])
@@ -182,6 +240,11 @@ class Mapper:
             f"{place_of(folder)} loads {folder.path!r}, for which the data set {self.name} has no "
             f"counterpart; it has {self.layout.describe()}."
         )
+
+
+def is_file_name(path: str) -> bool:
+    """Whether the ending is one of files that scripts read; folders may have dots as well."""
+    return looks_like_image(path) or PurePosixPath(path).suffix.lower() in _FILE_SUFFIXES
 
 
 def without_nested(mapping: Mapping[str, str]) -> dict[str, str]:
@@ -212,7 +275,7 @@ def _parts(literal: str) -> list[str]:
     return [part for part in parts if part not in ("/", ".", "..", "~")]
 
 
-def _alike(one: str, other: str) -> bool:
+def alike(one: str, other: str) -> bool:
     """Whether two folder names mean the same: letter case, separators and plural aside."""
 
     def plain(name: str) -> str:

@@ -24,7 +24,8 @@ class Specification:
     ``folder`` is the study's folder (``<home>/studies/<study>``). Inside an environment the
     trainer sees ``source`` read-only, ``trials`` read-write and each of ``data`` (name -> folder)
     read-only below its data root. ``absolute`` maps absolute paths that the script names
-    (``/home/cnn_dataset``) to host folders, where the environment can mount them.
+    (``/home/cnn_dataset``) to host folders, where the environment can mount them; ``writable`` are
+    folders that it writes to, which get an empty place in a container.
     """
 
     study: str
@@ -34,6 +35,7 @@ class Specification:
     image: str | None = None
     gpus: str | None = None
     absolute: Mapping[str, Path] = field(default_factory=dict)
+    writable: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:

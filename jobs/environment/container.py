@@ -3,7 +3,8 @@
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,7 +27,13 @@ UNPRIVILEGED = 10001
 _SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run"),
     *("/sbin", "/sys", "/usr", "/var/lib", "/var/run", "/retune", "/opt/retune", "/opt/venv"),
+    # Says to a program that it is in a container.
+    "/.dockerenv",
 )
+# Places that the image and a script may both have something below.
+_SHARED = ("/opt", "/var", "/tmp")
+_PATH = re.compile(r"/[\w.@+() -]+(/[\w.@+(){}:*=, -]*)*")
+_MOST_PLACES = 16
 # Places that may hold a mount, and may not be one.
 _ROOTS = ("/", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/var")
 
@@ -50,6 +57,32 @@ def check_absolute(path: str) -> str:
             "let it name a path of its own, such as /data/photos."
         )
     return str(place)
+
+
+def writable_places(paths: Iterable[str]) -> tuple[str, ...]:
+    """The outermost folders of absolute paths, each of which may be made a place to write to.
+
+    ``/home/accuracy.txt`` gives ``/home``, and so does ``/home/``. ``/accuracy.txt`` may be a file
+    and gives nothing. Nor do paths of the system, and ``/tmp``, which is such a place anyway. Not
+    more than some: strings may look like paths and be none.
+    """
+    found: set[str] = set()
+    for path in paths:
+        parts = PurePosixPath(path).parts
+        if len(parts) < 2 or parts[0] != "/" or not _PATH.fullmatch(path):
+            continue
+        top = f"/{parts[1]}"
+        if len(parts) == 2 and (not path.endswith("/") or PurePosixPath(path).suffix):
+            continue
+        if top in _SHARED and len(parts) > 3:
+            top = f"{top}/{parts[2]}"
+        if ".." not in parts and top not in _SHARED and not _is_system(top):
+            found.add(top)
+    return tuple(sorted(found)[:_MOST_PLACES])
+
+
+def _is_system(place: str) -> bool:
+    return any(PurePosixPath(place).is_relative_to(kept) for kept in _SYSTEM)
 
 
 def give_spool(trials: Path) -> tuple[int, int]:
@@ -85,6 +118,11 @@ def container_options(
     cores than it has (``engine_cpus``), so a larger one means all of them.
     """
     limits = specification.limits
+    # A folder that the image has keeps its mode, so that its owner has to be said.
+    place = f"size={limits.memory // 16},mode=1777,uid={user[0]},gid={user[1]}"
+    # A data set that is mounted at such a place would be hidden by it.
+    shown = {check_absolute(path) for path in specification.absolute}
+    writable = [each for each in specification.writable if each not in shown]
     cpus = min(limits.cpus, float(engine_cpus))
     return {
         "image": image,
@@ -114,7 +152,11 @@ def container_options(
         "pids_limit": limits.processes,
         "shm_size": limits.shared_memory,
         # Files there count as memory; a quarter leaves the training the rest.
-        "tmpfs": {"/tmp": f"size={limits.memory // 4},mode=1777"},
+        "tmpfs": {
+            "/tmp": f"size={limits.memory // 4},mode=1777",
+            # Filled with links mostly: what is written goes to the trial's folder.
+            **dict.fromkeys(writable, place),
+        },
         "mounts": list(_mounts(specification, engine_path)),
         "device_requests": _devices(gpus),
         "ulimits": [Ulimit(name="core", soft=0, hard=0)],

@@ -24,6 +24,7 @@ def fingerprint(specification: Specification) -> str:
         "folder": str(specification.folder),
         "data": {name: str(folder) for name, folder in specification.data.items()},
         "absolute": {name: str(folder) for name, folder in specification.absolute.items()},
+        "writable": list(specification.writable),
         "limits": asdict(specification.limits),
         "image": specification.image,
         "gpus": specification.gpus,

@@ -32,6 +32,8 @@ from jobs.errors import RetuneError
 
 REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
 CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
+CONSOLE_BYTES = 1024**2
+"""How much of a console is kept with a build."""
 
 Outcome = Literal["complete", "stopped", "failed"]
 Failure = Literal[
@@ -174,12 +176,11 @@ class Spool:
 
     def copy_model(self, target: Path) -> bool:
         """Copy the model; False where there is none, or a script put a link in its place."""
-        number = _open_plain(self.model)
-        if number is None:
-            return False
-        with open(number, "rb") as model, target.open("wb") as copy:
-            shutil.copyfileobj(model, copy)
-        return True
+        return _copy_plain(self.model, target)
+
+    def copy_console(self, target: Path) -> bool:
+        """Copy what the script printed, its end where it is long; False as above."""
+        return _copy_plain(self.console, target, CONSOLE_BYTES)
 
     @property
     def console(self) -> Path:
@@ -230,6 +231,21 @@ class Spool:
     def console_tail(self, lines: int = 20) -> list[str]:
         text = _read(self.console) or ""
         return [line.rstrip() for line in text.splitlines()[-lines:]]
+
+
+def _copy_plain(source: Path, target: Path, most: int | None = None) -> bool:
+    """Copy a file that is no link, or its last ``most`` bytes; False where there is none."""
+    number = _open_plain(source)
+    if number is None:
+        return False
+    with open(number, "rb") as found, target.open("wb") as copy:
+        if most is not None:
+            found.seek(max(0, os.fstat(number).st_size - most))
+            # No more, even if the file grows meanwhile.
+            copy.write(found.read(most))
+        else:
+            shutil.copyfileobj(found, copy)
+    return True
 
 
 def _make_folder(folder: Path) -> None:

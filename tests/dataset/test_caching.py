@@ -229,3 +229,23 @@ def test_prepare_gives_what_request_and_environment_need(
     }
     assert ready.images == {"train": 4, "validation": 4}
     assert "train: 2 cats, 2 dogs" in lines
+
+
+def test_classes_are_called_as_the_script_calls_them(operator, tree, named, tmp_path):
+    tree("pets", "train/cats", "train/dogs", "validation/cats", "validation/dogs")
+    data = [named("PetImages", "all")]
+    said: list[str] = []
+
+    def prepared(*words: str) -> dataset.Prepared:
+        wanted = RepositorySettings()
+        return dataset.prepare(operator, wanted, tmp_path, data, ImageLoading(), said.append, words)
+
+    ready = prepared("Cat", "Dog", "PetImages")
+    folder = ready.folders["pets"] / ready.mapping["PetImages"].removeprefix("pets/")
+    assert sorted(each.name for each in folder.iterdir()) == ["Cat", "Dog"]
+    assert "The script calls its classes Cat (cats), Dog (dogs)." in said
+    # Only one of them, or the very names: then they stay as they are.
+    for words in (("Cat",), ("Cat", "Dog", "cats")):
+        ready = prepared(*words)
+        folder = ready.folders["pets"] / ready.mapping["PetImages"].removeprefix("pets/")
+        assert sorted(each.name for each in folder.iterdir()) == ["cats", "dogs"]

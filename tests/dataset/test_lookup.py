@@ -205,6 +205,67 @@ def test_files_are_found_by_name(operator, offers, named, tmp_path):
         dataset.look_up(operator, NOTHING, tmp_path, [named("data/cifar.npz", "archive")])
 
 
+def test_picture_that_is_missing_is_replaced_and_mixes_nothing(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [
+        named("dataset/training_set", "train"),
+        named("dataset/test_set", "validation"),
+        named("dataset/single_prediction/cat_or_dog_1.jpg", "all", 66),
+        named("curves.png", "all", 70),
+    ]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {
+        "dataset/training_set": "pets/train",
+        "dataset/test_set": "pets/validation",
+        "dataset/single_prediction/cat_or_dog_1.jpg": "pets/test/cats/000.jpg",
+    }
+    assert not source.deals
+    assert any("line 66" in n and "'test/cats/000.jpg' instead" in n for n in source.notes)
+    assert any("'curves.png'" in n and "it is not there" in n for n in source.notes)
+
+
+def test_no_picture_is_taken_from_what_is_dealt_out(operator, tree, named, tmp_path):
+    tree("flowers", "rose", "tulip")
+    data = [named("data/train", "train"), named("data/val", "validation"), named("me.jpg", "all")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.deals
+    assert "me.jpg" not in source.mapping
+
+
+def test_archive_of_what_is_there_unpacked_may_be_missing(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [named("/tmp/pets.zip", "archive"), named("/tmp/pets/train", "train")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"/tmp/pets/train": "pets/train"}
+    with pytest.raises(RetuneError, match=r"'/tmp/pets\.zip', for which the data set pets has no"):
+        dataset.look_up(operator, NOTHING, tmp_path, data[:1])
+
+
+def test_everything_beside_both_splits_takes_neither_away(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [
+        named("/task/train", "train"),
+        named("/task/test", "validation"),
+        named("/task/models", "all"),
+    ]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert not source.deals
+    assert source.mapping["/task/train"] == "pets/train"
+    assert source.mapping["/task/test"] == "pets/validation"
+
+
+def test_the_folder_that_the_splits_are_in_is_the_data_set(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    data = [
+        named("data", "all"),
+        named("data/train", "train"),
+        named("data/validation", "validation"),
+    ]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"data": "pets"}
+    assert not source.deals
+
+
 def test_repositorys_own_folders_come_first(operator, tree, named, draw, tmp_path):
     tree("pets", *SPLIT)
     checkout = tmp_path / "checkout"

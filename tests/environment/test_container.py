@@ -8,7 +8,12 @@ from contextlib import contextmanager
 import pytest
 
 from jobs.environment.base import Limits
-from jobs.environment.container import check_absolute, container_name, container_options
+from jobs.environment.container import (
+    check_absolute,
+    container_name,
+    container_options,
+    writable_places,
+)
 from jobs.environment.docker import DockerEnvironment
 from jobs.environment.engine import names_a_registry
 from jobs.errors import RetuneError
@@ -49,6 +54,32 @@ def test_the_path_that_a_script_names_is_mounted_at(path, place):
 def test_a_path_of_the_system_is_refused(path):
     with pytest.raises(RetuneError, match="cannot show a data set"):
         check_absolute(path)
+
+
+@pytest.mark.parametrize(
+    ("paths", "places"),
+    [
+        (["/home/accuracy.txt", "/home/model/cnn.h5"], ("/home",)),
+        (["/task3/job3/cnn_model.hdf5", "/root/workspace"], ("/root", "/task3")),
+        (["/content/drive/My Drive/model (1).h5"], ("/content",)),
+        (["/results/", "/home/"], ("/home", "/results")),
+        # Files, and strings that are no paths.
+        (["/accuracy.txt", "/model.h5", "/10", "/ images found", "/run.1/"], ()),
+        (["/.dockerenv", "/.dockerenv/", "/.dockerenv/x"], ()),
+        (["/opt/work/out.txt", "/var/data/x"], ("/opt/work", "/var/data")),
+        (["/etc/passwd", "/opt/venv/bin", "/usr/share/x", "/tmp/x", "/opt", "/var/lib/x"], ()),
+        (["/", "//host/share", "/a\nb", "relative/path", "/../etc", "<br/>", "/\0"], ()),
+    ],
+)
+def test_where_a_script_may_write(paths, places):
+    assert writable_places(paths) == places
+
+
+def test_a_data_set_is_not_hidden_by_a_place_to_write_to(specify):
+    photos = specify().data["photos"]
+    wanted = options(specify(absolute={"/storage/": photos}, writable=("/home", "/storage")))
+    assert set(wanted["tmpfs"]) == {"/tmp", "/home"}
+    assert "/storage" in [mount["Target"] for mount in wanted["mounts"]]
 
 
 def options(specification, **changes):

@@ -173,6 +173,23 @@ def test_the_path_that_a_script_names_shows_the_data_set(environment, client, sp
     assert container.exec_run(["touch", "/home/cnn_dataset/w"]).exit_code != 0
 
 
+def test_a_place_that_a_script_writes_to(environment, client, specify, home):
+    """Folders that the image has (``/home``, ``/root``) and others, data sets in them included."""
+    photos = specify().data["photos"]
+    data = {"/home/cnn_dataset": photos, "/storage": photos}
+    writable = ("/home", "/root", "/storage", "/task")
+    specification = specify("main-2b3c4d5", absolute=data, writable=writable)
+    environment.launch(specification)
+    container = client.containers.get(container_name(specification.study, str(home.resolve())))
+    for place in ("/home", "/root", "/task"):
+        assert container.exec_run(["touch", f"{place}/accuracy.txt"]).exit_code == 0
+    for place in data:
+        assert container.exec_run(["ls", place]).output == b"cat.jpg\n"
+    for place in (*data, "/opt", "/"):
+        assert container.exec_run(["touch", f"{place}/accuracy.txt"]).exit_code != 0
+    environment.remove(specification.study)
+
+
 def test_without_data_there_is_an_empty_data_root(environment, specify, client, home):
     environment.launch(specify(data={}))
     container = client.containers.get(container_name(specify().study, str(home.resolve())))

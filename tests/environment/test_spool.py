@@ -82,3 +82,20 @@ def test_a_new_folder_belongs_to_the_owner_of_the_spool(tmp_path):
     write_whole(trials / "3" / "deep" / "request.json", "{}")
     for folder in (trials / "3", trials / "3" / "deep"):
         assert (folder.stat().st_uid, folder.stat().st_gid) == (10001, 10001)
+
+
+def test_a_console_that_grows_while_it_is_copied(spool, tmp_path, monkeypatch):
+    monkeypatch.setattr("jobs.environment.spool.CONSOLE_BYTES", 4)
+    spool.folder.mkdir(parents=True, exist_ok=True)
+    spool.console.write_text("0123456789")
+    measure = os.fstat
+
+    def grow(number):
+        size = measure(number)
+        with spool.console.open("a") as console:
+            console.write("more")
+        return size
+
+    monkeypatch.setattr(os, "fstat", grow)
+    assert spool.copy_console(tmp_path / "copy")
+    assert len((tmp_path / "copy").read_text()) == 4
