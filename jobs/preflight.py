@@ -41,7 +41,11 @@ if (named) { pythons = [named] }
 def recent = 'import sys; sys.exit(sys.version_info < (3, 11))'
 if (!works(['git', '--version'])) { println 'MISSING git' }
 if (!pythons.any { works([it, '-c', recent]) }) { println 'MISSING Python 3.11 or newer' }
-if (%s && !works(['docker', 'version'])) { println 'MISSING access to a Docker Engine' }
+// By docker-py, as the jobs do, where the interpreter is a named one that has their requirements;
+// else they are still to be installed, and the client is all there is.
+def ping = 'import docker; docker.from_env().ping()'
+def engine = named ? [named, '-c', ping] : ['docker', 'version']
+if (%s && !works(engine)) { println 'MISSING access to a Docker Engine' }
 println 'CHECKED'
 """
 

@@ -73,7 +73,7 @@ def provision(
     elif dry_run:
         say("This was a dry run: nothing was changed.")
     elif not remove:
-        say(f"The jobs are at {controller.address(controller.folder)}")
+        say(f"The jobs are at {controller.browser_address(controller.folder)}")
     return 0
 
 
@@ -189,7 +189,7 @@ class _Provisioner:
 
     def _folder_description(self) -> str:
         """With a link where Jenkins is set to show HTML, which it escapes by default."""
-        page = f"{self.controller.address(self.folder)}{REPORT}"
+        page = f"{self.controller.browser_address(self.folder)}{REPORT}"
         text = "Retune trains and tunes a Keras CNN on every push."
         request = requests.Request(
             "POST",

@@ -59,6 +59,21 @@ class Controller:
         parts = "".join(f"job/{quote(part)}/" for part in name.split("/") if part)
         return f"{self.url}/{parts}"
 
+    def browser_address(self, name: str) -> str:
+        """The address of a job or folder for people, as Jenkins has it in its own configuration.
+
+        Other than that of the API where builds and browsers reach Jenkins by different names; that
+        of the API where there is no such thing yet.
+        """
+        address = self.address(name)
+        try:
+            found = self.ask(address.removeprefix(f"{self.url}/"), "url").get("url")
+        except ControllerError as error:
+            if not error.absent:
+                raise
+            found = None
+        return found or address
+
     def ask(self, path: str, tree: str, missing: str = "") -> Any:
         """The JSON of ``<url>/<path>api/json?tree=…``. ``missing`` is the sentence for 404."""
         request = requests.Request("GET", f"{self.url}/{path}api/json", params={"tree": tree})
@@ -106,7 +121,8 @@ class Controller:
                 f"Jenkins at {self.url} does not accept the API token of {self.user}; make a new "
                 "one (in Jenkins: your name > Security > API Token) and set RETUNE_JENKINS_TOKEN."
             )
-        if "crumb" in said.lower() and status == 403:
+        # Each of Jenkins' own pages carries a crumb, that of a right that is lacking as well.
+        if "No valid crumb" in said and status == 403:
             return (
                 f"Jenkins at {self.url} wants a CSRF crumb, which it does for passwords; set "
                 f"RETUNE_JENKINS_TOKEN to an API token of {self.user}."

@@ -4,15 +4,15 @@ import os
 
 from jobs.scheduler.activity import Build, Subject, builds, queue
 from jobs.scheduler.base import Next, Push
-from jobs.scheduler.controller import Controller, ControllerError
+from jobs.scheduler.controller import TIMEOUT_SECONDS, Controller, ControllerError
 from jobs.settings import Settings
 
 
 class JenkinsScheduler:
     """Triggers the jobs of a folder. All calls raise RetuneError where Jenkins refuses."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.controller = Controller(settings)
+    def __init__(self, settings: Settings, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.controller = Controller(settings, timeout)
 
     def trigger(self, step: Next) -> None:
         self.controller.start(step.job, {"STUDY": step.study, "TRIAL": str(step.trial)})

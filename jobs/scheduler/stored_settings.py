@@ -19,6 +19,7 @@ from jobs.scheduler.config import MADE_BY_RETUNE
 from jobs.settings import Settings
 
 CREDENTIAL = "retune-settings"
+NOT_FOR_BUILDS = ("webhook_secret",)
 _HASH = re.compile(r"\(scrypt ([0-9a-f]{16})-([0-9a-f]{32})\)")
 
 
@@ -27,7 +28,7 @@ def settings_toml(settings: Settings) -> str:
     lines = []
     for name in sorted(settings.model_fields_set):
         value = getattr(settings, name)
-        if value is None or Settings.model_fields[name].exclude:
+        if value is None or name in NOT_FOR_BUILDS:
             continue
         if isinstance(value, SecretStr):
             value = value.get_secret_value()

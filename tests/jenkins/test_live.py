@@ -9,18 +9,23 @@ import email
 import email.policy
 import os
 import subprocess
+import threading
 import time
 from typing import Any
 
 import jenkins
 import pytest
+import requests
+from pydantic import SecretStr
 
 from jobs import pause
 from jobs.errors import RetuneError
 from jobs.preflight import checks
+from jobs.scheduler.activity import Build, builds, queue
 from jobs.scheduler.base import JOBS, Next
 from jobs.scheduler.controller import Controller
 from jobs.scheduler.jenkins import JenkinsScheduler
+from jobs.webhook import make_receiver, make_webhook_server
 
 from .conftest import ROOT, SCRIPT, Story, wait_for
 
@@ -123,14 +128,24 @@ def test_a_push_goes_through_the_chain_to_the_target(story: Story, mails: Any) -
         assert names == [f"{short} · trial {number}" for number in range(len(view.trials))]
     last = story.builds("tune", name)[0]
     assert view.reason in last.description
-    best = view.winner
-    assert best is not None
-    assert f"{best.objective:.3f}" in last.name
+    assert view.winner is not None
+    assert f"{view.trials[-1].objective:.3f}" in last.name
 
-    for artefact in ("report.html", "report.css", "model.keras", "cnn.py", "winner.patch"):
+    artefacts = ["report.html", "report.css", "accuracy.png", "model.keras", "cnn.py"]
+    if view.winner.commit != view.commit:
+        artefacts.append("winner.patch")
+    for artefact in artefacts:
         assert story.get(f"{last.url}artifact/{artefact}").status_code == 200, artefact
-    report = story.get(f"{last.url}testReport/api/json").json()
-    assert report["passCount"] == len(view.trials)
+    # The trend grows with the study: a test case a trial.
+    tunes = reversed(story.builds("tune", name))
+    reports = [story.get(f"{each.url}testReport/api/json").json() for each in tunes]
+    assert [each["passCount"] for each in reports] == list(range(1, len(view.trials) + 1))
+    trained = story.builds("train", name)[-1]
+    assert "epoch" in story.get(f"{trained.url}artifact/console-0.log").text.lower()
+    assert story.get(f"{trained.url}artifact/environment.log").status_code == 200
+    log = story.console(trained)
+    assert "█" in log
+    assert "tensorflow" not in log.lower()
 
     [message] = [
         email.message_from_bytes(each, policy=email.policy.default) for each in mails.messages
@@ -159,6 +174,60 @@ def test_what_is_no_cnn_is_not_built(story: Story) -> None:
     assert launch.result == "NOT_BUILT"
     assert "convolution" in launch.description
     assert story.builds("train", name) == []
+
+
+def test_a_push_to_two_branches_at_once_starts_two_studies(story: Story) -> None:
+    head = story.git("rev-parse", "--short=7", "HEAD")
+    said = story.git("push", "origin", "HEAD:refs/heads/one", "HEAD:refs/heads/two")
+    assert f"study starts for one@{head}" in said
+    assert f"study starts for two@{head}" in said
+    for branch in ("one", "two"):
+        assert story.closed(f"{branch}-{head}").get("outcome") == "not-a-cnn"
+
+
+def test_a_webhook_starts_job_1_and_a_push_that_is_known_starts_nothing_twice(story: Story) -> None:
+    commit = story.git("rev-parse", "HEAD")
+    before, studies = len(_pulls(story, commit)), len(story.context.record.names())
+    settings = story.settings.model_copy(update={"webhook_secret": SecretStr("geheim")})
+    with make_webhook_server(make_receiver(settings), "127.0.0.1", 0) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        answer = requests.post(
+            f"http://127.0.0.1:{server.server_port}/",
+            json={"ref": "refs/heads/one", "after": commit},
+            headers={"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": "geheim"},
+            timeout=60,
+        )
+    assert (answer.status_code, answer.text) == (202, f"A study starts for one@{commit[:7]}.\n")
+    pulls = wait_for(
+        lambda: [each for each in _pulls(story, commit) if not each.running][before:],
+        "the build that the webhook asked for",
+    )
+    assert pulls[0].result in ("SUCCESS", "NOT_BUILT")
+    assert len(story.context.record.names()) == studies
+
+
+def _pulls(story: Story, commit: str) -> list[Build]:
+    """The oldest first."""
+    found = [each for each in builds(story.controller) if each.job == "pull"]
+    return [each for each in reversed(found) if each.subject.commit == commit]
+
+
+def test_a_push_while_jenkins_prepares_for_shutdown_waits(story: Story) -> None:
+    client = story.controller.client
+    client.quiet_down()
+    try:
+        name = story.push(DENSE, branch="quiet")
+        waiting = wait_for(
+            lambda: [each for each in queue(story.controller) if each.subject.branch == "quiet"],
+            "the push in the queue",
+            seconds=60,
+        )
+        assert waiting[0].why
+        assert story.study(name) is None
+    finally:
+        request = requests.Request("POST", f"{story.controller.url}/cancelQuietDown")
+        client.jenkins_open(request)
+    assert story.closed(name).get("outcome") == "not-a-cnn"
 
 
 def in_training(story: Story, name: str) -> bool:

@@ -31,6 +31,7 @@ class Keeper:
     """Jobs, folders, views and credentials by their paths, and what else Jenkins would answer."""
 
     url: str = ""
+    public_url: str = ""
     kept: dict[str, str] = field(default_factory=dict)
     version: str = "2.541.2"
     plugins: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(PLUGINS, True))
@@ -78,6 +79,7 @@ class Keeper:
         inside = re.compile(rf"{re.escape(item)}/job/([^/]+)")
         found = {
             "_class": FOLDER if FOLDER in self.kept[item] else "Job",
+            "url": f"{self.public_url or self.url}{item}/",
             "name": unquote(item.rpartition("/")[2]),
             "id": "retune-settings",
             "description": self._description(item),
@@ -214,6 +216,17 @@ def test_everything_is_made_once(jenkins: Keeper) -> None:
     jenkins.changes.clear()
     assert run(jenkins)[-1] == "There is nothing to change."
     assert jenkins.changes == []
+
+
+def test_links_have_the_address_that_jenkins_gives_itself(jenkins: Keeper) -> None:
+    """Within a network of containers it is called http://jenkins:8080, which no browser finds."""
+    jenkins.public_url = "https://ci.example.com/jenkins"
+    folder = "https://ci.example.com/jenkins/job/teams/job/retune/"
+    assert run(jenkins)[-1] == f"The jobs are at {folder}"
+    description = jenkins.kept["/job/teams/job/retune"]
+    assert f"{folder}job/tune/lastSuccessfulBuild/artifact/report.html" in description
+    assert jenkins.url not in description
+    assert run(jenkins)[-1] == "There is nothing to change."
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(jenkins: Keeper) -> None:

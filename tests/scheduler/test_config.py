@@ -16,7 +16,7 @@ from jobs.settings import Settings
 
 STORED = Path(__file__).with_name("stored")
 SOURCE = Source("https://git.example.com/retune.git", "main")
-JOBS: tuple[JobName, ...] = ("pull", "train", "watch")
+JOBS: tuple[JobName, ...] = ("pull", "launch", "train", "tune", "watch")
 
 
 def wanted(job: JobName, label: str = "", parallel: bool = False) -> str:

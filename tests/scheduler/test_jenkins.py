@@ -211,6 +211,11 @@ def test_queue_and_builds_say_what_people_look_for(server: FakeJenkins) -> None:
         ((401, "Unauthorized"), r"does not accept the API token of hook; make a new one"),
         ((403, FORBIDDEN), r"the user hook lacks Job/Build; have it granted"),
         (
+            # As Jenkins' page says it, which holds a crumb of its own.
+            (403, f'<head data-crumb-header="Jenkins-Crumb"></head>{FORBIDDEN}'),
+            r"the user hook lacks Job/Build; have it granted",
+        ),
+        (
             (403, "No valid crumb was included in the request"),
             r"set RETUNE_JENKINS_TOKEN to an API",
         ),
