@@ -1,11 +1,16 @@
 """The command line: ``python -m jobs <command>``."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobs.errors import RetuneError
+
+if TYPE_CHECKING:
+    from jobs.source.script import Reading
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -61,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     hooks = add("hooks", "install or remove the git hooks of a clone or of a bare repository")
     hooks.add_argument("action", choices=("install", "remove"))
     hooks.add_argument("folder", type=Path, nargs="?", default=Path())
+
+    webhook = add(
+        "webhook", "receive the webhooks of GitHub, GitLab or Gitea: a push starts a study"
+    )
+    webhook.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    webhook.add_argument("--port", type=int, default=8083, help="port to listen at (8083)")
 
     status = add("status", "show queue, builds and studies")
     status.add_argument("--json", action="store_true", help="as JSON")
@@ -126,20 +137,29 @@ def _run(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     import json
 
-    from jobs.settings import read_repository_settings
     from jobs.source import detect
     from jobs.source.explain import as_json, explain
 
     path: Path = arguments.path
     if path.is_dir():
-        wanted = read_repository_settings(path)
-        reading = detect.find(path, wanted.script, wanted.hold, wanted.allow)
+        reading = _find(path)
     elif path.exists():
         reading = detect.read(path.parent, path.name)
     else:
         raise RetuneError(f"There is no file or folder {path}.")
     print(json.dumps(as_json(reading), indent=2) if arguments.json else explain(reading))
     return 0
+
+
+def _find(folder: Path) -> "Reading":
+    from jobs.source import detect
+
+    if not os.path.lexists(folder / "retune.toml"):
+        return detect.find(folder)  # without the settings, which take longer to load than to use
+    from jobs.settings import read_repository_settings
+
+    wanted = read_repository_settings(folder)
+    return detect.find(folder, wanted.script, wanted.hold, wanted.allow)
 
 
 def _provision(arguments: argparse.Namespace) -> int:
@@ -156,6 +176,13 @@ def _hooks(arguments: argparse.Namespace) -> int:
     for line in action(arguments.folder):
         print(line)
     return 0
+
+
+def _webhook(arguments: argparse.Namespace) -> int:
+    from jobs import settings
+    from jobs.webhook import webhook
+
+    return webhook(settings.load(), arguments.host, arguments.port)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -240,6 +267,7 @@ _COMMANDS: dict[str, Command] = {
     "explain": _explain,
     "provision": _provision,
     "hooks": _hooks,
+    "webhook": _webhook,
     "status": _with_record(_status),
     "report": _with_record(_report),
     "watch": _with_record(_watch),

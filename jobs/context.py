@@ -84,11 +84,14 @@ def make_context(settings: Settings) -> Context:
     )
 
 
-def select_scheduler(settings: Settings) -> Scheduler:
+def select_scheduler(settings: Settings, timeout: float | None = None) -> Scheduler:
+    """``timeout``: how long Jenkins may take for an answer, in seconds, where not as usual."""
     if settings.scheduler == "jenkins":
         from jobs.scheduler.jenkins import JenkinsScheduler
 
-        return JenkinsScheduler(settings)
+        return (
+            JenkinsScheduler(settings) if timeout is None else JenkinsScheduler(settings, timeout)
+        )
     from jobs.scheduler.inline import InlineScheduler
 
     return InlineScheduler(settings.home, sys.executable, Path(__file__).parents[1])

@@ -44,7 +44,7 @@ def demo(
     console.print(f"Retune's demo, in [bold]{escape(str(place))}[/]")
     _provide_data(console, place / "datasets", data)
     operator = _operator_settings(place, environment, target, trials)
-    _push_reference(console, place, _reference(place / "datasets"))
+    _pushreference_script(console, place, reference_script(place / "datasets"))
     study = _started(Record(operator.storage_url), place / "home" / RUNNER_LOG)
     view = _follow(console, study)
     _say_what_came_out(console, place, operator, study)
@@ -106,7 +106,7 @@ def _operator_settings(
     return settings.load()
 
 
-def _reference(offered: Path) -> str:
+def reference_script(offered: Path) -> str:
     """The reference script, with as many outputs as the data set has classes."""
     text = REFERENCE.read_text(encoding="utf-8")
     (root,) = offered.iterdir()
@@ -133,7 +133,7 @@ def _reference(offered: Path) -> str:
     return text
 
 
-def _push_reference(console: Console, place: Path, script: str) -> None:
+def _pushreference_script(console: Console, place: Path, script: str) -> None:
     """A bare remote and a clone, both with the project's hooks; one commit does the rest."""
     remote, clone = place / "remote.git", place / "clone"
     _git(place, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))

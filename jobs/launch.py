@@ -6,12 +6,14 @@ from jobs import dataset
 from jobs.context import Context
 from jobs.ending import end_study
 from jobs.environment.base import Limits, Specification
+from jobs.environment.container import writable_places
 from jobs.errors import RetuneError
 from jobs.scheduler.base import Next, following
 from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
 from jobs.source.explain import explain
-from jobs.source.script import ImageLoading, Reading
+from jobs.source.script import Reading
+from jobs.source.wording import beginnings, strings
 from jobs.study import Study
 
 
@@ -56,6 +58,7 @@ def specification(context: Context, study: Study) -> Specification | None:
         folder=context.folder(study.name),
         data={name: Path(folder) for name, folder in facts["data_folders"].items()},
         absolute={path: Path(folder) for path, folder in facts["data_absolute"].items()},
+        writable=tuple(facts.get("writable", ())),
         limits=Limits(
             memory=settings.memory,
             cpus=settings.cpus,
@@ -112,14 +115,15 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         context.say(line)
 
     checkout = context.source(study.name, 0)
+    words = strings(checkout)
     prepared = dataset.prepare(
         context.settings,
         read_repository_settings(checkout),
         checkout,
         reading.data,
-        # A size that may be tuned is no size to cache for.
-        ImageLoading() if "input_shape" in study.get("allow", []) else reading.images,
+        reading.images,
         note,
+        words,
     )
     counts = prepared.check.counts if prepared.check is not None else {}
     classes = {name for split in counts.values() for name in split}
@@ -127,6 +131,7 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         "dataset": prepared.name,
         "data": dict(prepared.mapping),
         "data_absolute": {path: str(folder) for path, folder in prepared.absolute.items()},
+        "writable": list(writable_places(beginnings(checkout))),
         "notes": notes,
         "classes": len(classes) or None,
         "validation_images": prepared.images.get("validation"),

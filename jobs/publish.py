@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 from jobs.context import Context
+from jobs.errors import RetuneError
 from jobs.junit import write_junit
 from jobs.notify import send_once
 from jobs.report import write_report
 from jobs.source.files import Checkout
 from jobs.study import Study, StudyView
+
+LOG_LINES = 5000
 
 
 def report_folder(context: Context, study: Study) -> Path:
@@ -37,6 +40,24 @@ def publish(context: Context, study: Study) -> Path:
 def send_mail(context: Context, study: Study) -> None:
     """Send the one mail of a finished study, or leave it to watch."""
     send_once(study, context.settings, diff=_winning_diff(context, study.view()))
+
+
+def publish_logs(context: Context, study: Study, trial: int) -> None:
+    """Put what the script printed, and the environment's own log, where the build archives them.
+
+    An environment that does not answer says so in its log's place.
+    """
+    target = os.environ.get("RETUNE_ARTIFACTS")
+    if not target:
+        return
+    folder = Path(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    context.spool(study.name, trial).copy_console(folder / f"console-{trial}.log")
+    try:
+        log = context.environment.logs(study.name, LOG_LINES)
+    except RetuneError as error:
+        log = str(error)
+    (folder / "environment.log").write_text(f"{log}\n", encoding="utf-8")
 
 
 def publish_for_build(context: Context, study: Study) -> None:

@@ -63,7 +63,11 @@ def check_push(branch: str, commit: str) -> None:
         raise RetuneError(
             f"The commit {commit[:80]!r} is not a full commit id; give all of its 40 hex digits."
         )
-    forbidden = re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.", branch)
+    forbidden = bool(re.search(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.", branch))
+    try:
+        branch.encode()
+    except UnicodeEncodeError:  # JSON may hold halves of characters, which no git does
+        forbidden = True
     if not branch or forbidden or branch[0] in "-./" or branch[-1] in "./":
         raise RetuneError(f"{branch[:80]!r} is not a branch name; give it without refs/heads/.")
 

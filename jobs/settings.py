@@ -167,6 +167,9 @@ class Settings(BaseSettings):
     jenkins_scm_credentials: str | None = Field(
         None, description="id of the Jenkins credentials for that repository"
     )
+    webhook_secret: SecretStr | None = Field(
+        None, description="secret of the webhooks of GitHub, GitLab or Gitea"
+    )
     public_url: str | None = Field(
         None, description="address under which readers of a mail reach the study pages"
     )
@@ -343,7 +346,8 @@ class RepositorySettings(BaseModel):
         default_factory=list, description="hyperparameters to leave as they are"
     )
     allow: list[str] = Field(
-        default_factory=list, description="what is held unless allowed: input_shape"
+        default_factory=list,
+        description="kept for input_shape, which does nothing yet: image sizes are always held",
     )
     inherit: bool = Field(True, description="whether a trial starts from its parent's weights")
     confirm: bool = Field(False, description="whether the winner is trained again from scratch")

@@ -1,6 +1,7 @@
 """``python -m jobs status``: the studies of this home and, with Jenkins, its queue and builds."""
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from jobs.scheduler.controller import Controller, ControllerError
 from jobs.settings import Settings
 from jobs.study import Record, StudyView
 
@@ -18,20 +20,34 @@ SHOWN, REFRESH_SECONDS = 10, 2.0
 def status(settings: Settings, *, as_json: bool, watch: bool) -> int:
     """Print the last studies, newest first, and with Jenkins the queue and the last builds.
 
-    Raises RetuneError where the storage or the controller does not answer.
+    ``watch``: again every two seconds; as JSON, a line each time. Raises RetuneError where the
+    storage or, without ``watch``, the controller does not answer.
     """
     console = Console(highlight=False)
     record = Record(settings.storage_url)
     if as_json:
-        print(json.dumps({"studies": _studies(record), "jenkins": _jenkins(settings)}, indent=2))
-        return 0
+        while True:
+            print(json.dumps(_facts(record, settings, watch), indent=None if watch else 2))
+            if not watch:
+                return 0
+            sys.stdout.flush()
+            time.sleep(REFRESH_SECONDS)
     if not watch:
         console.print(_shown(record, settings))
         return 0
-    with Live(_shown(record, settings), console=console, auto_refresh=False) as live:
+    with Live(_shown(record, settings, watch), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(REFRESH_SECONDS)
-            live.update(_shown(record, settings), refresh=True)
+            live.update(_shown(record, settings, watch), refresh=True)
+
+
+def _facts(record: Record, settings: Settings, watch: bool) -> dict[str, Any]:
+    try:
+        return {"studies": _studies(record), "jenkins": _jenkins(settings)}
+    except ControllerError as error:
+        if not watch:
+            raise
+        return {"studies": _studies(record), "jenkins": [], "error": str(error)}
 
 
 def _studies(record: Record) -> list[dict[str, Any]]:
@@ -66,12 +82,14 @@ def _summary(view: StudyView) -> dict[str, Any]:
     }
 
 
-def _shown(record: Record, settings: Settings) -> RenderableType:
+def _shown(record: Record, settings: Settings, watch: bool = False) -> RenderableType:
+    """``watch``: a controller that does not answer now is one line, and is asked again."""
     table = Table(title="Studies", title_justify="left")
     for name in ("study", "state", "trials", "best", "target", "time", "last tweak"):
         right = name in ("trials", "best", "target", "time")
         table.add_column(name, justify="right" if right else "left", no_wrap=name != "last tweak")
-    for each in _studies(record):
+    facts = _facts(record, settings, watch)
+    for each in facts["studies"]:
         best, last = each["best"], each["last"]
         table.add_row(
             each["study"],
@@ -82,10 +100,14 @@ def _shown(record: Record, settings: Settings) -> RenderableType:
             f"{each['seconds']:.0f} s",
             Text(f"{last['trial']}: {last['tweak']}" if last else ""),
         )
+    parts: list[RenderableType] = [table]
     if not table.rows:
-        return Text("No study is recorded yet; a push to the repository starts one.")
-    jenkins = _jenkins(settings)
-    return Group(table, _jenkins_table(jenkins)) if jenkins else table
+        parts = [Text("No study is recorded yet; a push to the repository starts one.")]
+    if facts["jenkins"]:
+        parts.append(_jenkins_table(facts["jenkins"]))
+    if "error" in facts:
+        parts.append(Text(facts["error"]))
+    return Group(*parts)
 
 
 def _jenkins(settings: Settings) -> list[dict[str, Any]]:
@@ -93,7 +115,6 @@ def _jenkins(settings: Settings) -> list[dict[str, Any]]:
     if settings.scheduler != "jenkins":
         return []
     from jobs.scheduler import activity
-    from jobs.scheduler.controller import Controller
 
     controller = Controller(settings)
     waiting = [

@@ -6,14 +6,13 @@ from optuna.trial import TrialState
 
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Request, Result, Spool
-from jobs.publish import publish
+from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
-from jobs.search.pruner import RetunePruner
+from jobs.search.pruner import FLAT, HOPELESS, RetunePruner
 from jobs.study import Study, Trial
 
 POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
-PRUNED = "It would not come near the best trial so far."
 BAR = 20
 
 
@@ -28,7 +27,10 @@ def run(context: Context, study: str, trial: int) -> Next | None:
         spool = context.spool(study, trial)
         spool.submit(_request(context, recorded, attempt))
         publish(context, recorded)  # of the trials so far, while this one trains
-        result = _follow(context, recorded, attempt, spool)
+        try:
+            result = _follow(context, recorded, attempt, spool)
+        finally:  # aborted as well
+            publish_logs(context, recorded, trial)
         if result is None:
             return None
         _record(context, recorded, attempt, spool, result)
@@ -65,8 +67,8 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
             context.say(epoch_line(epoch, study.get("target")))
-            if result is None and pruner.prune(asked, trial.frozen()):
-                spool.stop(PRUNED)
+            if result is None and (reason := pruner.reason(asked, trial.frozen())):
+                spool.stop(reason)
         seen = max(seen, len(epochs))
         if result is not None:
             trial.record_curves(epochs)
@@ -110,7 +112,7 @@ def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: 
 def _state(result: Result) -> TrialState:
     if result.outcome == "complete" and result.objective is not None:
         return TrialState.COMPLETE
-    if result.outcome == "stopped" and result.reason == PRUNED:
+    if result.outcome == "stopped" and result.reason in (FLAT, HOPELESS):
         return TrialState.PRUNED
     return TrialState.FAIL
 

@@ -178,6 +178,7 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
         buildable=buildable,
         classes=facts.get("classes"),
         validation_images=facts.get("validation_images"),
+        inherits=facts.get("inherit", True),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from jobs import launch, pull, train
 from jobs.environment.spool import Result
-from jobs.publish import publish_for_build
+from jobs.publish import publish_for_build, publish_logs
 from jobs.study import Study
 
 LATIN = "# caf\udce9, once\n"
@@ -29,8 +29,10 @@ def pushed(world: Any, files: dict[str, str] | None = None) -> Study:
     """A study whose first trial was trained."""
     step = pull.receive(world.context, world.push(files))
     assert step is not None
-    for run in (pull.run, launch.run, train.run):
-        run(world.context, step.study, step.trial)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RETUNE_ARTIFACTS", raising=False)
+        for run in (pull.run, launch.run, train.run):
+            run(world.context, step.study, step.trial)
     study: Study = world.context.record.open(step.study)
     return study
 
@@ -43,6 +45,26 @@ def test_a_build_keeps_what_its_readers_want(world: Any, artefacts: Path) -> Non
     ]
     assert (artefacts / "model.keras").read_bytes() == b"weights"
     assert (artefacts / "cnn.py").read_text() == world.script
+
+
+def test_a_training_keeps_its_console_and_the_environments_log(
+    world: Any, artefacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.environment.spool.CONSOLE_BYTES", 8)
+    study = pushed(world)
+    world.context.spool(study.name, 0).console.write_text("much before the end")
+    publish_logs(world.context, study, 0)
+    assert sorted(file.name for file in artefacts.iterdir()) == ["console-0.log", "environment.log"]
+    assert (artefacts / "console-0.log").read_text() == " the end"
+
+
+def test_a_console_that_a_script_replaced_is_not_kept(world: Any, artefacts: Path) -> None:
+    study = pushed(world)
+    console = world.context.spool(study.name, 0).console
+    console.unlink(missing_ok=True)
+    console.symlink_to("/etc/passwd")
+    publish_logs(world.context, study, 0)
+    assert not (artefacts / "console-0.log").exists()
 
 
 def test_outside_a_build_nothing_is_kept(

@@ -184,7 +184,7 @@ def test_confirmation_trains_the_winner_from_scratch(world: Any) -> None:
     view = run_to_the_end(world, step)
     assert view.trials[-1].kind == "confirm"
     assert view.trials[-1].parent == view.trials[-2].number
-    assert view.trials[-1].tweak == {"fit.epochs": 9}  # three trials of three epochs each
+    assert view.trials[-1].params["fit.epochs"] == 9  # three trials of three epochs each
     assert world.context.spool(view.name, view.trials[-1].number).request().inherit is None
 
 
