@@ -9,7 +9,7 @@ from jobs.environment.spool import Epoch, Request, Result, Spool
 from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
-from jobs.search.pruner import FLAT, HOPELESS, RetunePruner
+from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial
 
 POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
@@ -57,7 +57,7 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
 
 def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Result | None:
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
-    pruner = RetunePruner()
+    pruner = RetunePruner(target=study.get("target"), inherits=study.get("inherit", True))
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     look = time.monotonic()
@@ -112,7 +112,7 @@ def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: 
 def _state(result: Result) -> TrialState:
     if result.outcome == "complete" and result.objective is not None:
         return TrialState.COMPLETE
-    if result.outcome == "stopped" and result.reason in (FLAT, HOPELESS):
+    if result.outcome == "stopped" and result.reason in PRUNED:
         return TrialState.PRUNED
     return TrialState.FAIL
 

@@ -28,9 +28,7 @@ class Curve:
         accuracies = [each.accuracy for each in epochs if each.accuracy is not None]
         self.train = _mean(accuracies[-tail:]) if accuracies else None
         self.gap = 0.0 if self.train is None else self.train - self.validation
-        self.error = math.sqrt(
-            max(self.validation * (1 - self.validation), 0.01) / (images or IMAGES)
-        )
+        self.error = accuracy_error(self.validation, images)
         gaps = [
             each.accuracy - (each.val_accuracy or 0.0)
             for each in epochs
@@ -81,6 +79,11 @@ class Curve:
         if len(losses) < 3 or min(losses) <= 0:
             return 0.0
         return _mean(losses[-2:]) / min(losses) - 1
+
+
+def accuracy_error(accuracy: float, images: int | None) -> float:
+    """Standard error of an accuracy (0 to 1) on so many images; ``IMAGES`` where unknown."""
+    return math.sqrt(max(accuracy * (1 - accuracy), 0.01) / (images or IMAGES))
 
 
 def slope(values: Sequence[float]) -> float:

@@ -1,13 +1,13 @@
 """What a study's trials say together: who is a promising parent, what was tried, what paid."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.search.curve import IMAGES, slope
+from jobs.search.curve import accuracy_error, slope
 from jobs.search.payoff import Attempt, Payoff
 from jobs.source.script import Value
 
@@ -32,7 +32,7 @@ class History:
                 tweak = each.user_attrs.get("tweak", {})
                 self._tried.add(_key({**values(parent), **tweak}))
         best = max((self.accuracy(each) or 0.0 for each in self.readable), default=0.0)
-        self.error = math.sqrt(max(best * (1 - best), 0.01) / (images or IMAGES))
+        self.error = accuracy_error(best, images)
         self.payoff = Payoff(self._attempts(), self.error)
 
     @staticmethod
@@ -49,6 +49,7 @@ class History:
         number = trial.user_attrs.get("parent")
         return None if number is None else self._done.get(number)
 
+    @cached_property
     def parents(self) -> list[FrozenTrial]:
         """Trials to tweak, the most promising first.
 

@@ -1,18 +1,25 @@
-"""Ends a trial early that would not come near the best one, or further than it is."""
+"""Ends a trial early whose further epochs are worth less than another trial's."""
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
+from jobs.search.curve import slope
 from jobs.search.history import History
+from jobs.search.tweaks import RATE, SETTLE, is_near
 
 PATIENCE, STARTUP = 4, 2
+IN_SIGHT, LEFT = 2, 2
+"""A target that the slope reaches within so many epochs is left to the curve; fewer epochs than
+the second number are trained rather than left out."""
 EXPONENTS = (0.25, 0.5, 1.0, 2.0)
 STUCK = 0.01
 """Accuracy within which a curve has not left where it began: it may still be at chance."""
 HOPELESS = "It would not come near the best trial so far."
 FLAT = "It has not come further for some epochs."
+NEAR_TARGET = "The target is near: smaller steps get there sooner."
+PRUNED = (HOPELESS, FLAT, NEAR_TARGET)
 
 
 class RetunePruner(optuna.pruners.BasePruner):
@@ -29,12 +36,22 @@ class RetunePruner(optuna.pruners.BasePruner):
     best is ``PATIENCE`` epochs old and the accuracy falls rather than rises since (Prechelt, "Early
     Stopping - But When?", 1998). What it has learnt is there for its children.
 
+    So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
+    not lead there within ``IN_SIGHT`` epochs, a child with smaller steps goes on from its weights.
+    For that, ``target`` and ``inherits``, whether children have their parent's weights, are given.
+
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
     """
 
-    def __init__(self, margin: float = 0.02) -> None:
-        self.margin = margin
+    def __init__(
+        self,
+        margin: float = 0.02,
+        *,
+        target: float | None = None,
+        inherits: bool = True,
+    ) -> None:
+        self.margin, self.target, self.inherits = margin, target, inherits
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return self.reason(study, trial) is not None
@@ -47,7 +64,25 @@ class RetunePruner(optuna.pruners.BasePruner):
         values = np.array([trial.intermediate_values[step] for step in steps])
         if trial.number > 0 and _is_flat(values):
             return FLAT
+        if trial.number > 0 and self._wants_smaller_steps(trial, values):
+            return NEAR_TARGET
         return HOPELESS if self._is_hopeless(study, trial, values) else None
+
+    def _wants_smaller_steps(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
+        free = RATE in trial.params and RATE not in trial.user_attrs.get("held", {})
+        if self.target is None or not self.inherits or not free:
+            return False
+        if trial.user_attrs.get("kind") == SETTLE or len(values) < 2:
+            return False
+        best = float(values.max())
+        missing = self.target - best
+        recent = [float(each) for each in values[-PATIENCE:]]
+        return (
+            _planned(trial, values) - len(values) >= LEFT
+            and missing > 0
+            and is_near(best, self.target)
+            and missing > IN_SIGHT * slope(recent)
+        )
 
     def _is_hopeless(
         self, study: optuna.Study, trial: FrozenTrial, values: NDArray[np.float64]
@@ -57,8 +92,12 @@ class RetunePruner(optuna.pruners.BasePruner):
         if len(values) <= PATIENCE or len(done) < STARTUP:
             return False
         limit = max(done) - self.margin
-        planned = max(int(trial.params.get("fit.epochs", 0)), len(values))
+        planned = _planned(trial, values)
         return all(hope(seen, planned) < limit for seen in (values, values[:-1]))
+
+
+def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
+    return max(int(trial.params.get("fit.epochs", 0)), len(values))
 
 
 def _fits_often(study: optuna.Study) -> bool:

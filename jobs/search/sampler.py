@@ -22,13 +22,13 @@ from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
 from jobs.search.history import History, values
 from jobs.search.proposal import Buildable, Proposal
-from jobs.search.tweaks import Candidate, Model, answers, candidates, demanded
+from jobs.search.tweaks import RATE, SETTLE, Candidate, Model, answers, candidates, demanded
 from jobs.source.script import Value
 
 PROPOSAL = "retune:proposal"
 PARENTS = 8
 """So many parents are looked at with the rules, best first, before TPE has its say."""
-TOLD = 50
+TOLD = 25
 """So many of the best trials, and of the newest, TPE is told of."""
 REPAIRABLE = ("out-of-memory", "diverged", "too-slow")
 
@@ -140,7 +140,7 @@ class RetuneSampler(BaseSampler):
         if repair is not None:
             return repair
         rng = random.Random(self._number(study, trial))
-        for parent in history.parents()[:PARENTS]:
+        for parent in history.parents[:PARENTS]:
             for finding, each in self._ranked(parent, history, rng):
                 if self._new(parent, each.tweak, history):
                     return Proposal(
@@ -167,7 +167,7 @@ class RetuneSampler(BaseSampler):
 
         Kinds that brought nothing to this parent come last.
         """
-        model = self._model(values(parent), parent)
+        model = self._model(values(parent), parent, history)
         finding = self._diagnose(parent)
         found = [
             (each, candidate)
@@ -175,8 +175,8 @@ class RetuneSampler(BaseSampler):
             for candidate in candidates(answers(each, self.target), model)
         ]
         failed = history.kinds_without_gain(parent)
-        if parent.user_attrs.get("kind") == "settle":
-            failed.add("settle")  # smaller and smaller steps lead nowhere
+        if parent.user_attrs.get("kind") == SETTLE:
+            failed.add(SETTLE)  # smaller and smaller steps lead nowhere
         place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
 
         first = {maker[0] for maker in demanded(finding, self.target)}
@@ -191,9 +191,17 @@ class RetuneSampler(BaseSampler):
 
         return sorted(found, key=rank)
 
-    def _model(self, params: Mapping[str, Any], parent: FrozenTrial) -> Model:
+    def _model(self, params: Mapping[str, Any], parent: FrozenTrial, history: History) -> Model:
         held = parent.user_attrs.get("held", {})
-        return Model(params, held, parent.distributions, inherits=self.inherits)
+        settled = parent.user_attrs.get("kind") == SETTLE
+        before = history.parent(parent) if settled else None
+        return Model(
+            params,
+            held,
+            parent.distributions,
+            inherits=self.inherits,
+            rate_before_settling=values(before).get(RATE) if before is not None else None,
+        )
 
     def _repair(self, history: History) -> Proposal | None:
         """The last trial's tweak in a safer form, where it failed for a reason that has one.
@@ -210,7 +218,7 @@ class RetuneSampler(BaseSampler):
         if failed.user_attrs.get("kind") == "repair":
             return None
         wanted = failed.user_attrs.get("tweak", {})
-        model = self._model({**values(parent), **wanted}, parent)
+        model = self._model({**values(parent), **wanted}, parent, history)
         for each in candidates(answers(finding, self.target), model):
             tweak = {
                 name: value
@@ -226,7 +234,7 @@ class RetuneSampler(BaseSampler):
         """One value of a good trial's search space, as Optuna's TPE would have it."""
         tpe, told = self._tpe(study, trial), _digest(study, history)
         rng = random.Random(self._number(study, trial))
-        for parent in history.parents():
+        for parent in history.parents:
             held = parent.user_attrs.get("held", {})
             space = [each for each in parent.distributions.items() if each[0] not in held]
             rng.shuffle(space)

@@ -15,7 +15,9 @@ LEVELS = ("none", "light", "medium", "strong")
 MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 6, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
-LEAST_RATE, MOST_RATE = 1e-5, 1e-1
+RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
+SETTLE = "settle"
+"""The kind of tweak that goes on from the parent's weights with smaller steps."""
 Tweaked = dict[str, Value]
 
 
@@ -34,6 +36,7 @@ class Model:
     ``params``: name -> value. ``held``: names that the script or the pusher holds.
     ``distributions``: name -> range that its values have to lie in, where there is one.
     ``inherits``: whether a child begins with the weights of this model.
+    ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
     """
 
     def __init__(
@@ -43,8 +46,9 @@ class Model:
         distributions: Mapping[str, BaseDistribution] | None = None,
         *,
         inherits: bool = True,
+        rate_before_settling: float | None = None,
     ) -> None:
-        self.inherits = inherits
+        self.inherits, self._rate_before = inherits, rate_before_settling
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
         self._distributions = distributions or {}
@@ -158,10 +162,10 @@ class Model:
         return {units[0]: int(self.params[units[0]] * 2)} if units else {}
 
     def rate(self, factor: float) -> Tweaked:
-        now = self.params.get("optimizer.learning_rate")
+        now = self.params.get(RATE)
         if not now or not LEAST_RATE <= now * factor <= MOST_RATE:
             return {}
-        return {"optimizer.learning_rate": float(f"{now * factor:.2g}")}
+        return {RATE: float(f"{now * factor:.2g}")}
 
     def adaptive(self) -> Tweaked:
         return {"optimizer.name": "adam"} if self.params.get("optimizer.name") == "sgd" else {}
@@ -188,6 +192,16 @@ class Model:
         slower = self.rate(0.3) if self.inherits else {}
         return {**slower, **self.epochs()} if slower else {}
 
+    def unsettled(self, tweak: Tweaked) -> Tweaked:
+        """A tweak with the learning rate from before the steps were made smaller.
+
+        What is new has to be learnt, and what is known has to leave the place where it settled
+        (Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017).
+        """
+        if self._rate_before is None or RATE in tweak:
+            return tweak
+        return {**tweak, **self.allowed({RATE: self._rate_before})}
+
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}
 
@@ -204,6 +218,7 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
+_LARGER_STEPS = "Larger steps again, until the target is near."
 _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
     (
@@ -218,7 +233,7 @@ _BOTH: Sequence[Maker] = (
     ),
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
-_SETTLE: Maker = ("settle", Model.settled, "Smaller steps from here.")
+_SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -258,8 +273,11 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "noise": _SETTLED,
     "converged": _SETTLED,
 }
-AHEAD, NEAR = 5, 2
-"""So many epochs a rise is trusted to go on; within so many standard errors the target is near."""
+AHEAD = 5
+"""So many epochs a rise is trusted to go on."""
+SETTLING = 0.2
+"""The share of the errors that smaller steps are hoped to take away, by what was measured
+(``tests/benchmarks/README.md``)."""
 
 
 def answers(finding: Diagnosis, target: float) -> Sequence[Maker]:
@@ -274,13 +292,13 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
     Deep Learning", 2019). Near the target the steps are made smaller: a lower rate takes the noise
     of the steps out of the weights (Robbins, Monro, "A Stochastic Approximation Method", 1951;
-    Bengio 2012, section 3.1.2). A rise that would not lead to the target within a few epochs is
+    Bengio 2012, section 3.1). A rise that would not lead to the target within a few epochs is
     answered by a deeper network, which rises as well, since it goes on from the same weights.
     """
     if finding.kind not in _TRAINED:
         return ()
-    missing = target - finding.evidence["best"]
-    near = missing < NEAR * finding.evidence["error"]
+    best = finding.evidence["best"]
+    near, missing = is_near(best, target), target - best
     found: list[Maker] = []
     if finding.kind in ("overfit", "opening"):
         # A new block has much to learn anew, which near the target only costs time.
@@ -292,6 +310,11 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     return found
 
 
+def is_near(best: float, target: float) -> bool:
+    """Whether smaller steps may lead from an accuracy to the target (both 0 to 1)."""
+    return target - best < SETTLING * (1 - best)
+
+
 def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
     """The makers' tweaks that this script offers, none twice."""
     seen: list[Tweaked] = []
@@ -299,4 +322,5 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
         tweak = model.allowed(make(model))
         if tweak and tweak not in seen:
             seen.append(tweak)
-            yield Candidate(kind, tweak, answer)
+            whole = model.unsettled(tweak)
+            yield Candidate(kind, whole, answer if whole == tweak else f"{answer} {_LARGER_STEPS}")

@@ -6,7 +6,8 @@
 Runs a real study with the inline scheduler on drawn pictures; the environment is warm from the
 second trial on. Prints a line a hand-over, then the median, and the share of the wall time from
 the first epoch to the last one that is training, with how long a training took. ``--images`` makes
-trainings longer: some 2,000 of them for 20 seconds.
+trainings longer: some 2,000 of them for 20 seconds. Beside it stands how long the environment takes
+from a request to the first line of the script (looking for the request, fork, links, shims).
 """
 
 import argparse
@@ -27,6 +28,9 @@ from jobs.context import make_context  # noqa: E402
 from jobs.scheduler.base import Push  # noqa: E402
 from jobs.study import StudyView  # noqa: E402
 
+STARTED = "started.txt"
+FIRST_LINE = f"import time; open({STARTED!r}, 'w').write(str(time.time()))\n"
+
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Benchmark", "-c", "user.email=benchmark@example.com"]
@@ -36,7 +40,10 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def run_study(place: Path, environment: str, trials: int, images: int) -> StudyView:
+def run_study(
+    place: Path, environment: str, trials: int, images: int
+) -> tuple[StudyView, list[float]]:
+    """The study, and of each trial the seconds from its request to the script's first line."""
     counts = ("--train", str(images), "--validation", str(images * 2 // 5), "--test", "0")
     subprocess.run(
         [sys.executable, "-m", "model.faces", str(place / "datasets" / "faces"), *counts],
@@ -46,7 +53,7 @@ def run_study(place: Path, environment: str, trials: int, images: int) -> StudyV
     git(place, "init", "--quiet", "--bare", "--initial-branch=main", "remote.git")
     git(place, "clone", "--quiet", "remote.git", "clone")
     clone = place / "clone"
-    (clone / "cnn.py").write_text((ROOT / "model" / "cnn.py").read_text())
+    (clone / "cnn.py").write_text(FIRST_LINE + (ROOT / "model" / "cnn.py").read_text())
     git(clone, "add", "--all")
     git(clone, "commit", "--quiet", "--message", "Add a model")
     git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
@@ -64,7 +71,13 @@ def run_study(place: Path, environment: str, trials: int, images: int) -> StudyV
     context = make_context(operator)
     push = Push("main", git(clone, "rev-parse", "HEAD"))
     run_push(context, push)
-    return context.record.studies()[-1].view()
+    studies = context.record.studies()
+    starts = []
+    for each in sorted(operator.studies.glob(f"*/trials/*/work/**/{STARTED}")):
+        trial = next(folder for folder in each.parents if folder.parent.name == "trials")
+        asked = (trial / "request.json").stat().st_mtime
+        starts.append(float(each.read_text()) - asked)
+    return studies[-1].view(), starts
 
 
 def main() -> None:
@@ -74,7 +87,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="retune-benchmark-") as folder:
-        view = run_study(Path(folder), arguments.environment, arguments.trials, arguments.images)
+        view, starts = run_study(
+            Path(folder), arguments.environment, arguments.trials, arguments.images
+        )
     gaps = []
     trials = [each for each in view.trials if each.epochs]
     print(f"\n{'trials':>8}  {'seconds between the trainings':>30}")
@@ -85,6 +100,11 @@ def main() -> None:
     training = sum(epoch.seconds for each in trials for epoch in each.epochs)
     wall = trials[-1].epochs[-1].time - trials[0].epochs[0].time + trials[0].epochs[0].seconds
     print(f"median {statistics.median(gaps):.2f} s, longest {max(gaps):.2f} s")
+    print(
+        f"from the request to the first line of the script: median "
+        f"{1000 * statistics.median(starts):.0f} ms, with the environment's own start "
+        f"{max(starts):.1f} s"
+    )
     print(
         f"share of wall time that is training: {training / wall:.1%}, "
         f"with {training / len(trials):.1f} s of training a trial"

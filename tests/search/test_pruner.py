@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.search.pruner import RetunePruner
+from jobs.search.pruner import NEAR_TARGET, RetunePruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -84,3 +84,50 @@ def test_the_best_may_be_a_trial_that_was_ended_early():
     low = [0.6, 0.61, 0.6, 0.61, 0.605, 0.615]
     assert verdict(low, state=TrialState.PRUNED)
     assert not verdict(low, done=(0.6, 0.6), state=TrialState.PRUNED)
+
+
+def settled(values, planned=9, target=0.8, kind="deeper", number=1, held=(), **named):
+    study = optuna.create_study(direction="maximize")
+    for _ in range(number):
+        finished = study.ask()
+        finished.set_user_attr("curves", [{"fit": 1}])
+        study.tell(finished, 0.7)
+    trial = study.ask()
+    trial.set_user_attr("kind", kind)
+    trial.set_user_attr("held", dict.fromkeys(held, "held"))
+    trial.suggest_int("fit.epochs", planned, planned)
+    trial.suggest_float("optimizer.learning_rate", 1e-5, 1e-1)
+    for step, value in enumerate(values, 1):
+        trial.report(value, step)
+    pruner = RetunePruner(target=target, **named)
+    return pruner.reason(study, study.trials[-1])
+
+
+NEAR = [0.72, 0.76, 0.755, 0.776, 0.768]
+
+
+def test_near_the_target_noise_is_answered_by_smaller_steps():
+    assert settled(NEAR) == NEAR_TARGET
+
+
+def test_a_curve_that_leads_to_the_target_is_left_alone():
+    assert settled([0.74, 0.756, 0.778]) is None
+
+
+def test_far_from_the_target_steps_stay_as_they_are():
+    assert settled(NEAR, target=0.9) is None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"kind": "settle"},
+        {"kind": "confirm"},
+        {"number": 0},
+        {"planned": 6},
+        {"inherits": False},
+        {"held": ["optimizer.learning_rate"]},
+    ],
+)
+def test_what_cannot_go_on_with_smaller_steps_trains_on(case):
+    assert settled(NEAR, **case) is None

@@ -304,3 +304,17 @@ def test_a_study_without_a_finished_trial_gets_no_proposal():
     with pytest.raises(KeyError):
         campaign.sampler.proposal(campaign.study, campaign.study.trials[0])
     assert isinstance(trial, optuna.Trial)
+
+
+def test_what_follows_smaller_steps_takes_larger_ones_again():
+    near = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
+
+    def gains(values, trial):
+        return epochs(near, [0.7, 0.8, 0.87, 0.88, 0.875, 0.88 + 0.002 * trial.number])
+
+    trials = Campaign(gains).steps(3)
+    assert trials[1].user_attrs["kind"] == "settle"
+    assert trials[1].params["optimizer.learning_rate"] == 3e-4
+    assert trials[2].user_attrs["parent"] == 1
+    assert trials[2].params["optimizer.learning_rate"] == 1e-3
+    assert "Larger steps again" in trials[2].user_attrs["sentence"]
