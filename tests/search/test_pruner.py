@@ -116,6 +116,7 @@ def test_a_curve_that_leads_to_the_target_is_left_alone():
 
 def test_far_from_the_target_steps_stay_as_they_are():
     assert settled(NEAR, target=0.9) is None
+    assert settled([0.2, 0.26, 0.25, 0.26, 0.255], target=0.4) is None
 
 
 @pytest.mark.parametrize(
