@@ -237,6 +237,7 @@ _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
+_TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "Two more blocks see larger shapes.")
 _ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
 _WIDER: Maker = ("wider", Model.wider, "More filters in the last block.")
 _NARROWER: Maker = ("narrower", Model.narrower, "Fewer filters in the widest block.")
@@ -275,7 +276,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
 }
 AHEAD = 5
 """So many epochs a rise is trusted to go on."""
-SETTLING, NEAREST = 0.2, 0.05
+SETTLING, NEAREST = 0.16, 0.04
 """The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, by
 what was measured (``tests/benchmarks/README.md``)."""
 
@@ -293,7 +294,8 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     Deep Learning", 2019). Near the target the steps are made smaller: a lower rate takes the noise
     of the steps out of the weights (Robbins, Monro, "A Stochastic Approximation Method", 1951;
     Bengio 2012, section 3.1). A rise that would not lead to the target within a few epochs is
-    answered by a deeper network, which rises as well, since it goes on from the same weights.
+    answered by a deeper network, which rises as well, since it goes on from the same weights; by
+    two blocks at once, because the dense part after them has to be learnt anew each time.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -306,7 +308,7 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     if near:
         found.append(_SETTLE)
     elif finding.kind == "rising" and missing > AHEAD * finding.evidence["slope"]:
-        found += [_DEEPER, _ALONE]
+        found += [_TWO_DEEPER, _DEEPER, _ALONE]
     return found
 
 

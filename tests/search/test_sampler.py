@@ -99,15 +99,17 @@ def test_from_scratch_a_changed_network_is_given_more_epochs():
     assert campaign.step().user_attrs["tweak"] == {**BOTH, "fit.epochs": 15}
 
 
-def test_a_rise_that_leads_to_no_target_is_answered_by_a_block():
+def test_a_rise_that_leads_to_no_target_is_answered_by_two_blocks():
     slow = epochs([0.58, 0.66, 0.69, 0.71, 0.74], [0.58, 0.67, 0.69, 0.70, 0.73])
     campaign = Campaign(lambda values, trial: slow, target=0.95)
     campaign.step()
-    assert campaign.step().user_attrs["kind"] == "deeper"
+    second = campaign.step()
+    assert second.user_attrs["kind"] == "deeper"
+    assert second.user_attrs["tweak"]["blocks"] == 4
 
 
 def test_near_the_target_the_steps_are_made_smaller():
-    near = epochs([0.7, 0.8, 0.85, 0.86, 0.87, 0.87], [0.7, 0.8, 0.87, 0.88, 0.875, 0.88])
+    near = epochs([0.7, 0.8, 0.85, 0.86, 0.87, 0.87], [0.7, 0.8, 0.87, 0.885, 0.88, 0.885])
     campaign = Campaign(lambda values, trial: near)
     campaign.step()
     second = campaign.step()
@@ -119,7 +121,7 @@ def test_smaller_steps_are_not_made_smaller_again():
     near = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
 
     def gains(values, trial):
-        return epochs(near, [0.7, 0.8, 0.87, 0.88, 0.875, 0.88 + 0.002 * trial.number])
+        return epochs(near, [0.7, 0.8, 0.87, 0.885, 0.88, 0.886 + 0.002 * trial.number])
 
     campaign = Campaign(gains)
     campaign.step()
@@ -310,7 +312,7 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
     near = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
 
     def gains(values, trial):
-        return epochs(near, [0.7, 0.8, 0.87, 0.88, 0.875, 0.88 + 0.002 * trial.number])
+        return epochs(near, [0.7, 0.8, 0.87, 0.885, 0.88, 0.886 + 0.002 * trial.number])
 
     trials = Campaign(gains).steps(3)
     assert trials[1].user_attrs["kind"] == "settle"
