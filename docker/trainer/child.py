@@ -19,7 +19,17 @@ import numpy as np
 import tensorflow as tf
 from keras.src.legacy.preprocessing import image as _preloaded  # noqa: F401
 
-from trainer import elsewhere, failures, hooks, pipelines, script, shims, surroundings, workspace
+from trainer import (
+    affine,
+    elsewhere,
+    failures,
+    hooks,
+    pipelines,
+    script,
+    shims,
+    surroundings,
+    workspace,
+)
 from trainer.failures import Ending
 from trainer.session import Session
 from trainer.spool import Trial
@@ -93,6 +103,7 @@ def _run_script(session: Session, places: "Places") -> Ending:
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
         pipelines.end_at_once()
+        affine.share_coordinates()
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)

@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import layers  # noqa: E402
 from keras.src.legacy.preprocessing.image import ImageDataGenerator  # noqa: E402
-from trainer import pipelines  # noqa: E402
+from trainer import affine, pipelines  # noqa: E402
 from trainer.limits import cpu_share  # noqa: E402
 
 from jobs.source.augmentation import ARGUMENTS  # noqa: E402
@@ -284,6 +284,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(cpu_share())
     tf.config.threading.set_inter_op_parallelism_threads(cpu_share())
     pipelines.end_at_once()
+    affine.share_coordinates()
     try:
         ARMS[chosen.arm](Work(chosen.arrays, chosen.target, chosen.events, chosen.seed))
     except TargetReached:

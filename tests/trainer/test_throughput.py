@@ -43,6 +43,48 @@ def test_large_blocks_are_used_again_without_page_faults():
     assert page_faults("from trainer.allocator import keep_memory; keep_memory()") < 5_000
 
 
+TURNED = """
+import numpy as np
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from trainer import affine
+
+rng = np.random.default_rng(3)
+images = [
+    (255 * rng.random((*rng.integers(1, high, 2), channels))).astype("float32")
+    for high in (4, 40, 80, 300) for channels in (1, 3) for _ in range(25)
+]
+generators = [
+    ImageDataGenerator(rotation_range=40, width_shift_range=0.3, height_shift_range=0.3,
+                       shear_range=20, zoom_range=0.4, horizontal_flip=True),
+    ImageDataGenerator(rotation_range=15, zoom_range=0.1),
+    ImageDataGenerator(width_shift_range=0.2, fill_mode="reflect"),
+    ImageDataGenerator(rotation_range=15, channel_shift_range=20, fill_mode="constant", cval=7),
+    ImageDataGenerator(horizontal_flip=True),
+]
+
+def turned():
+    return [
+        each.random_transform(image.copy(), seed=seed)
+        for each in generators for seed, image in enumerate(images)
+    ]
+
+before = turned()
+assert affine.share_coordinates()
+after = turned()
+assert all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+assert any(each.tobytes() != image.tobytes() for each, image in zip(after, images))
+"""
+
+
+@pytest.mark.tensorflow
+def test_turned_images_are_the_same_to_the_bit():
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TURNED],
+        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+
+
 @pytest.mark.tensorflow
 def test_pipelines_are_not_tuned_while_they_run_unless_the_script_says_so(study):
     script = """
