@@ -37,7 +37,7 @@ def share_coordinates() -> bool:
 
     @functools.wraps(original)
     def apply(x: Any, *arguments: Any, **named: Any) -> Any:
-        found = None if arguments else transformed(x, **named)
+        found = transformed(x, *arguments, **named)
         return original(x, *arguments, **named) if found is None else found
 
     legacy.apply_affine_transform = apply
