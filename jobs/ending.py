@@ -36,7 +36,7 @@ def complete_ending(context: Context, study: Study) -> bool:
         _remove_environment,
         publish,
         send_mail,
-        _start_waiting,
+        _start_next,
     )
     done = True
     with context.lock(study.name):
@@ -76,11 +76,18 @@ def _remove_environment(context: Context, study: Study) -> None:
     context.environment.remove(study.name)
 
 
-def _start_waiting(context: Context, study: Study) -> None:
-    """Start the oldest study that waits for this branch."""
-    branch = study.get("branch")
-    for other in context.record.studies():
-        if other.get("state") == "waiting" and other.get("branch") == branch:
-            other.set("state", "running")
-            context.scheduler.trigger(Next("pull", other.name, 0))
+def _start_next(context: Context, study: Study) -> None:
+    start_waiting(context, study.get("branch"))
+
+
+def start_waiting(context: Context, branch: str) -> None:
+    """Start the oldest study that waits for this branch, unless one of it runs."""
+    studies = [each for each in context.record.studies() if each.get("branch") == branch]
+    if any(each.running for each in studies):
+        return
+    for study in studies:
+        if study.get("state") == "waiting":
+            study.set("state", "running")
+            context.say(f"Study {study.name} has waited for {branch} to be free, and starts.")
+            context.scheduler.trigger(Next("pull", study.name, 0))
             return

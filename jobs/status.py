@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from jobs.scheduler.activity import Subject, builds, queue
 from jobs.scheduler.controller import Controller, ControllerError
 from jobs.settings import Settings
 from jobs.study import Record, StudyView
@@ -111,31 +112,55 @@ def _shown(record: Record, settings: Settings, watch: bool = False) -> Renderabl
 
 
 def _jenkins(settings: Settings) -> list[dict[str, Any]]:
-    """Queue items and builds of the folder, queued ones first, then the newest."""
+    """Queue items and builds of the folder, queued ones first, then the newest.
+
+    ``why``: what one waits for, as Jenkins says it; "queued" has not begun, "waiting" has no agent.
+    """
     if settings.scheduler != "jenkins":
         return []
-    from jobs.scheduler import activity
-
     controller = Controller(settings)
+    queued = queue(controller)
     waiting = [
-        {"job": each.job, "build": None, "state": "queued", "name": each.why, "url": None}
-        for each in activity.queue(controller)
+        {
+            "job": each.job,
+            "build": None,
+            "state": "queued",
+            "name": _subject_of(each.subject),
+            "url": None,
+            "why": each.why,
+        }
+        for each in queued
+        if each.build is None
     ]
+    for_an_agent = {(each.job, each.build): each.why for each in queued}
     built = [
         {
             "job": each.job,
             "build": each.number,
-            "state": (each.result or "running").lower().replace("_", " "),
+            "state": (
+                "waiting"
+                if (each.job, each.number) in for_an_agent
+                else (each.result or "running").lower().replace("_", " ")
+            ),
             "name": each.name,
             "url": each.url,
+            "why": for_an_agent.get((each.job, each.number)),
         }
-        for each in activity.builds(controller, most=SHOWN)
+        for each in builds(controller, most=SHOWN)
     ]
     return waiting + built
+
+
+def _subject_of(subject: Subject) -> str:
+    """What a build that has no name yet is about."""
+    if subject.study:
+        return f"{subject.study} · trial {subject.trial}"
+    return f"{subject.branch}@{subject.commit[:7]}" if subject.commit else ""
 
 
 def _jenkins_table(rows: list[dict[str, Any]]) -> Table:
     table = Table("job", "build", "state", "what", title="Jenkins", title_justify="left")
     for each in rows:
-        table.add_row(each["job"], str(each["build"] or ""), each["state"], Text(each["name"]))
+        what = " · ".join(filter(None, (each["name"], each["why"])))
+        table.add_row(each["job"], str(each["build"] or ""), each["state"], Text(what))
     return table

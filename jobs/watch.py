@@ -5,10 +5,11 @@ from pathlib import Path
 
 from jobs import dataset
 from jobs.context import Context
-from jobs.ending import complete_ending, end_study
+from jobs.ending import complete_ending, end_study, start_waiting
 from jobs.environment.spool import Result
 from jobs.errors import RetuneError
 from jobs.launch import specification
+from jobs.pause import pause
 from jobs.stage import next_step
 from jobs.study import Study
 
@@ -27,6 +28,9 @@ def run(context: Context) -> None:
             if study.get("state") == "finished":
                 if not study.get("closed") and complete_ending(context, study):
                     context.say(f"Study {study.name}: its end is complete now.")
+            elif study.get("state") == "waiting":
+                # The one before it may have ended just before this one began to wait, or be paused.
+                start_waiting(context, study.get("branch"))
             elif study.running:
                 _keep_environment(context, study)
                 _keep_chain(context, study)
@@ -78,6 +82,9 @@ def _recent(moment: float) -> bool:
 def _keep_chain(context: Context, study: Study) -> None:
     """Trigger the right job where none of the study's is queued or running."""
     if context.scheduler.busy(study.name):
+        return
+    if context.scheduler.stopped_by_hand(study.name):
+        pause(context, study.name)
         return
     step = next_step(context, study)
     restarts = [each for each in study.get("restarts", []) if _recent(each)]

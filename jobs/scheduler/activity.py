@@ -1,5 +1,6 @@
 """What is queued and what is built in the folder of the five jobs."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from jobs.scheduler.controller import Controller
 
 RECENT_BUILDS = 30
 
-_PARAMETERS = "actions[parameters[name,value]]"
-_QUEUE = f"items[id,why,inQueueSince,task[url],{_PARAMETERS}]"
+_ACTIONS = "actions[parameters[name,value],causes[_class]]"
+_BY_HAND = "jenkins.model.CauseOfInterruption$UserInterruption"
+_QUEUE = f"items[id,why,inQueueSince,task[url],{_ACTIONS}]"
 _BUILDS = (
     "jobs[name,builds[number,url,building,displayName,description,result,timestamp,duration,"
-    f"{_PARAMETERS}]{{0,%d}}]"
+    f"{_ACTIONS}]{{0,%d}}]"
 )
 
 
@@ -31,13 +33,18 @@ class Subject:
 
 @dataclass(frozen=True)
 class Queued:
-    """A build that waits. ``since``: seconds since the epoch; ``why``: what Jenkins says."""
+    """A build that waits. ``since``: seconds since the epoch; ``why``: what Jenkins says.
+
+    ``number``: of the item in the queue. ``build``: a Pipeline counts as running while it waits for
+    an agent; this is the number of such a build, None of one that has not begun.
+    """
 
     job: str
     number: int
     subject: Subject
     since: float
     why: str
+    build: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Build:
     """A build of one of the jobs.
 
     ``result`` as Jenkins names it, None while it runs. ``started`` in seconds since the epoch,
-    ``seconds``: how long it took, or takes already.
+    ``seconds``: how long it took, or takes already. ``by_hand``: somebody has aborted it.
     """
 
     job: str
@@ -57,6 +64,7 @@ class Build:
     result: str | None
     started: float
     seconds: float
+    by_hand: bool = False
 
     @property
     def running(self) -> bool:
@@ -64,14 +72,17 @@ class Build:
 
 
 def queue(controller: Controller) -> list[Queued]:
-    """The builds of the five jobs that wait, the oldest first. Raises ControllerError."""
+    """The builds of the five jobs that wait, also for an agent, the oldest first.
+
+    Raises ControllerError.
+    """
     found: list[Queued] = []
     for item in controller.ask("queue/", _QUEUE)["items"]:
-        job = _job_of(controller, item.get("task", {}).get("url", ""))
-        if job:
+        if named := _named(controller, item.get("task", {}).get("url") or ""):
+            job, build = named
             since = item.get("inQueueSince", 0) / 1000
             why = item.get("why") or ""
-            found.append(Queued(job, item["id"], _subject(item), since, why))
+            found.append(Queued(job, item["id"], _subject(item), since, why, build))
     return sorted(found, key=lambda each: each.since)
 
 
@@ -106,14 +117,21 @@ def _build(job: str, found: Mapping[str, Any]) -> Build:
         result=None if running else found["result"],
         started=started,
         seconds=time.time() - started if running else found["duration"] / 1000,
+        by_hand=not running and _BY_HAND in _causes(found),
     )
 
 
-def _job_of(controller: Controller, address: str) -> str | None:
-    """The job that a queue item's address names; the controller may go by several host names."""
-    path = unquote(urlsplit(address).path)
+def _named(controller: Controller, address: str) -> tuple[str, int | None] | None:
+    """The job, and the build if any, that a queue item's address names.
+
+    The controller may go by several host names, and gives a build's address without one.
+    """
+    path = "/" + unquote(urlsplit(address).path).strip("/") + "/"
     folder = "/" + "/".join(f"job/{part}" for part in controller.folder.split("/"))
-    return next((job for job in JOBS if path.endswith(f"{folder}/job/{job}/")), None)
+    found = re.search(rf"{re.escape(folder)}/job/([^/]+)/(?:(\d+)/)?$", path)
+    if found is None or found.group(1) not in JOBS:
+        return None
+    return found.group(1), int(found.group(2)) if found.group(2) else None
 
 
 def _subject(found: Mapping[str, Any]) -> Subject:
@@ -127,3 +145,9 @@ def _parameters(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for action in found.get("actions", []):
         for parameter in (action or {}).get("parameters", []):
             yield parameter["name"], parameter.get("value")
+
+
+def _causes(found: Mapping[str, Any]) -> set[str]:
+    """Why it began, and why it was interrupted."""
+    actions = (action or {} for action in found.get("actions", []))
+    return {cause["_class"] for action in actions for cause in action.get("causes", [])}

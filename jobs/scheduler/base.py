@@ -51,3 +51,7 @@ class Scheduler(Protocol):
     def stop(self, study: str) -> None:
         """Take this study's jobs out of the queue and end the running ones."""
         ...
+
+    def stopped_by_hand(self, study: str) -> bool:
+        """Whether somebody has stopped the last job of this study from outside."""
+        ...

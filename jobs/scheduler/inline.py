@@ -53,6 +53,10 @@ class InlineScheduler:
         except (FileNotFoundError, ProcessLookupError, ValueError):
             return
 
+    def stopped_by_hand(self, study: str) -> bool:  # noqa: ARG002
+        """A runner that is interrupted pauses its study itself."""
+        return False
+
     @contextmanager
     def running(self, study: str) -> Iterator[bool]:
         """Hold the study while its chain runs here; gives False where another process does."""

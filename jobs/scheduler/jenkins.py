@@ -41,6 +41,12 @@ class JenkinsScheduler:
                     if error.status != 404:  # it has ended and is discarded
                         raise
 
+    def stopped_by_hand(self, study: str) -> bool:
+        """A build that is aborted in its job pauses the study itself; before that, it cannot."""
+        found = (each for each in builds(self.controller) if _concerns(each.subject, study))
+        last = next(found, None)
+        return last is not None and last.by_hand
+
 
 def _concerns(subject: Subject, study: str) -> bool:
     """Whether a build is about a study; a push is about the study that it starts.

@@ -94,10 +94,10 @@ def test_own_branches_tags_and_deletions_start_nothing(git: Git, jenkins: Receiv
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (401, "Jenkins does not accept the API token of hook"),
-        (403, "the Jenkins user hook may not build teams/retune/pull (Job/Build)"),
-        (404, "Jenkins has no job teams/retune/pull; run python -m jobs provision"),
-        (409, "the Jenkins job teams/retune/pull is disabled"),
+        (401, "Jenkins does not accept the API token of hook; make a new one there"),
+        (403, "the Jenkins user hook may not build teams/retune/pull; have Job/Build granted"),
+        (404, "Jenkins has no job teams/retune/pull, or does not show it to hook; run python -m"),
+        (409, "the Jenkins job teams/retune/pull is disabled; enable it there"),
     ],
 )
 def test_a_refusal_is_told_and_does_not_fail_the_push(

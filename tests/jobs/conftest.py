@@ -133,6 +133,7 @@ class RecordedScheduler:
     received: list[Push] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     is_busy: bool = False
+    by_hand: bool = False
 
     def trigger(self, step: Next) -> None:
         self.triggered.append(step)
@@ -145,6 +146,9 @@ class RecordedScheduler:
 
     def stop(self, study: str) -> None:
         self.stopped.append(study)
+
+    def stopped_by_hand(self, study: str) -> bool:
+        return self.by_hand
 
 
 @dataclass

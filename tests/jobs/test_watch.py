@@ -102,6 +102,42 @@ def test_a_busy_chain_is_left_alone(world: Any) -> None:
     assert world.scheduler.triggered == []
 
 
+def test_a_study_whose_build_was_aborted_before_its_job_began_is_paused(world: Any) -> None:
+    name = pull.receive(world.context, world.push()).study
+    world.scheduler.by_hand = True
+    watch.run(world.context)
+    watch.run(world.context)
+    assert world.context.record.open(name).get("state") == "paused"
+    assert world.scheduler.triggered == []
+    assert f"Study {name} is paused; `python -m jobs resume {name}` goes on with it." in world.said
+
+
+def test_a_study_that_waits_for_a_branch_that_is_free_starts(world: Any) -> None:
+    """The study before it ended just before this one began to wait."""
+    name = pull.receive(world.context, world.push()).study
+    other = pull.receive(world.context, world.push(branch="other")).study
+    world.scheduler.is_busy = True
+    waiting = world.context.record.open(name)
+    waiting.set("state", "waiting")
+    watch.run(world.context)
+    watch.run(world.context)
+    assert world.scheduler.triggered == [Next("pull", name, 0)]
+    assert waiting.running
+    assert world.context.record.open(other).running
+
+
+def test_a_study_waits_for_a_branch_as_long_as_one_of_it_runs(world: Any) -> None:
+    pull.receive(world.context, world.push())
+    second = pull.receive(world.context, world.push(branch="other")).study
+    waiting = world.context.record.open(second)
+    waiting.set("branch", "main")
+    waiting.set("state", "waiting")
+    world.scheduler.is_busy = True
+    watch.run(world.context)
+    assert world.scheduler.triggered == []
+    assert waiting.get("state") == "waiting"
+
+
 def test_a_job_that_never_gets_through_ends_the_study_with_its_error(world: Any) -> None:
     name = pull.receive(world.context, world.push()).study
     world.context.record.open(name).set("last_error", "The Docker Engine does not answer.")
