@@ -29,25 +29,50 @@ PLUGINS: Mapping[str, str] = {
     "credentials-binding": "credentials-binding",
 }
 
-# Run on an agent by its own Groovy; prints a line for each tool that is missing.
-_TOOLS = """
-def works = { List command ->
-    try { def p = command.execute(); p.waitForOrKill(20000); p.exitValue() == 0 }
-    catch (IOException absent) { false }
+# Run on an agent by its own Groovy; prints a line for each tool that is missing, and what it takes
+# for two agents to be one place to the jobs.
+_LOOK = """
+def run = { List command ->
+    try {
+        def p = command.execute(), said = new StringBuilder()
+        def reader = p.consumeProcessOutputStream(said)
+        p.consumeProcessErrorStream(new StringBuilder())
+        p.waitForOrKill(20000)
+        reader.join()
+        p.exitValue() == 0 ? said.toString().trim() : null
+    } catch (IOException absent) { null }
 }
 def pythons = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11']
 def named = System.getenv('RETUNE_PYTHON')
 if (named) { pythons = [named] }
 def recent = 'import sys; sys.exit(sys.version_info < (3, 11))'
-if (!works(['git', '--version'])) { println 'MISSING git' }
-if (!pythons.any { works([it, '-c', recent]) }) { println 'MISSING Python 3.11 or newer' }
-// By docker-py, as the jobs do, where the interpreter is a named one that has their requirements;
-// else they are still to be installed, and the client is all there is.
-def ping = 'import docker; docker.from_env().ping()'
-def engine = named ? [named, '-c', ping] : ['docker', 'version']
-if (%s && !works(engine)) { println 'MISSING access to a Docker Engine' }
+if (run(['git', '--version']) == null) { println 'MISSING git' }
+if (!pythons.any { run([it, '-c', recent]) != null }) { println 'MISSING Python 3.11 or newer' }
+def place = run(['cat', '/proc/sys/kernel/random/boot_id']) + run(['readlink', '/proc/self/ns/pid'])
+if (@DOCKER@) {
+    // By docker-py, as the jobs do, where the interpreter is a named one that has their
+    // requirements; else they are still to be installed, and the client is all there is.
+    def ping = 'import docker; print(docker.from_env().info()["ID"])'
+    def info = ['docker', 'info', '--format', '{{.ID}}']
+    place = run(named ? [named, '-c', ping] : info)
+    if (!place) { println 'MISSING access to a Docker Engine' }
+}
+println "PLACE $place"
+def set = @HOME@
+def home = System.getenv('RETUNE_HOME') ?: set ?: System.getProperty('user.home') + '/.retune'
+println "HOME ${run(['stat', '--format=%i', home]) ?: 'absent'} $home"
 println 'CHECKED'
 """
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What an agent said of where it is: its Docker Engine or, without one, its machine."""
+
+    agent: str
+    place: str
+    home: str
+    inode: str
 
 
 @dataclass(frozen=True)
@@ -168,8 +193,39 @@ def _agents(controller: Controller, settings: Settings) -> Iterator[Check]:
         hint = f"{offline} is offline" if offline else "none exists"
         yield Check("bad", f"There is no agent {described} ({hint}); builds would wait for ever.")
         return
+    seen = []
     for each in ready:
-        yield _tools(controller, each, docker=settings.environment == "docker")
+        check, place = _look(controller, each, settings)
+        yield check
+        seen += [place] if place else []
+    if len(seen) > 1:
+        yield _shared(seen, docker=settings.environment == "docker")
+
+
+def _shared(seen: list[_Seen], *, docker: bool) -> Check:
+    """Whether it is all the same to a study on which of the agents its builds run."""
+    agents = " and ".join(
+        filter(None, [", ".join(each.agent for each in seen[:-1]), seen[-1].agent])
+    )
+    what = "Docker Engine" if docker else "machine"
+    own = (
+        "give each a label and a folder of its own in RETUNE_JENKINS_LABEL and "
+        "RETUNE_JENKINS_FOLDER, and provision each."
+    )
+    if len({each.place for each in seen}) > 1:
+        return Check(
+            "bad",
+            f"The agents {agents} do not share one {what}, so that a build would not find the "
+            f"environment that another has launched; {own}",
+        )
+    if len({each.home for each in seen}) > 1 or len({each.inode for each in seen}) > 1:
+        homes = ", ".join(sorted({each.home for each in seen}))
+        return Check(
+            "bad",
+            f"The agents {agents} do not share one home folder ({homes}); name a folder that all "
+            f"of them mount in RETUNE_HOME, or {own}",
+        )
+    return Check("good", f"The agents {agents} share one {what} and one home folder")
 
 
 def _node(computer: Mapping[str, Any]) -> str:
@@ -178,21 +234,38 @@ def _node(computer: Mapping[str, Any]) -> str:
     return "" if own else str(computer["displayName"])
 
 
-def _tools(controller: Controller, computer: Mapping[str, Any], *, docker: bool) -> Check:
-    name = computer["displayName"]
-    script = _TOOLS % ("true" if docker else "false")
+def _look(
+    controller: Controller, computer: Mapping[str, Any], settings: Settings
+) -> tuple[Check, _Seen | None]:
+    name, docker = computer["displayName"], settings.environment == "docker"
     try:
         with controller.asking():
-            said = controller.client.run_script(script, node=_node(computer) or "(built-in)")
+            said = controller.client.run_script(
+                look_script(settings), node=_node(computer) or "(built-in)"
+            )
     except ControllerError as error:
         if error.status == 403:
-            return Check(
-                "unknown",
-                f"Agent {name} is online; what is installed there only an administrator may ask.",
-            )
-        return Check("unknown", f"Agent {name} is online, but did not say what it has: {error}")
+            text = "is online; what is installed there only an administrator may ask."
+        else:
+            text = f"is online, but did not say what it has: {error}"
+        return Check("unknown", f"Agent {name} {text}"), None
     missing = re.findall(r"^MISSING (.*)$", said, re.MULTILINE)
     if missing:
-        return Check("bad", f"Agent {name} lacks {', '.join(missing)}; install that there.")
+        text = f"Agent {name} lacks {', '.join(missing)}; install that there."
+        return Check("bad", text), None
+    found = re.search(r"^PLACE (.*)\nHOME (\S+) (.*)$", said, re.MULTILINE)
+    seen = _Seen(name, found[1], found[3], found[2]) if found else None
     tools = "git, Python and Docker" if docker else "git and Python"
-    return Check("good", f"Agent {name} is online and has {tools}")
+    return Check("good", f"Agent {name} is online and has {tools}"), seen
+
+
+def look_script(settings: Settings) -> str:
+    """What is run on an agent. A home that is not set is in the home of the agent's user."""
+    docker = str(settings.environment == "docker").lower()
+    home = str(settings.home) if "home" in settings.model_fields_set else ""
+    return _LOOK.replace("@DOCKER@", docker).replace("@HOME@", _literal(home))
+
+
+def _literal(text: str) -> str:
+    """A string of Groovy's."""
+    return "'" + re.sub(r"(['\\])", r"\\\1", text) + "'"

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import time
@@ -48,6 +49,12 @@ optimizer = keras.optimizers.Adam(0.01)
 model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"])
 model.fit(train, validation_data=validation, epochs=8)
 """
+
+
+def java_home() -> str:
+    """Debian's groovy looks for Java in a place where only its default one is."""
+    java = shutil.which("java")
+    return os.environ.get("JAVA_HOME") or (str(Path(java).resolve().parents[1]) if java else "")
 
 
 def draw_shapes(folder: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import java_home
+
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS = Path(__file__).with_name("run_jenkinsfile.groovy")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -17,15 +19,6 @@ TRIAL = {"STUDY": "main-0123456", "TRIAL": "3"}
 PUSH = {"BRANCH": "feat/ä#1", "COMMIT": COMMIT, "STUDY": "", "TRIAL": ""}
 
 Run = Callable[..., dict[str, Any]]
-
-
-def _environment() -> dict[str, str]:
-    """Debian's groovy looks for Java in a place where only its default one is."""
-    environment = dict(os.environ)
-    java = shutil.which("java")
-    if java and not environment.get("JAVA_HOME"):
-        environment["JAVA_HOME"] = str(Path(java).resolve().parents[1])
-    return environment
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +34,7 @@ def run() -> Iterator[Run]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(),
+        env={**os.environ, "JAVA_HOME": java_home()},
         text=True,
         bufsize=1,
     )

@@ -4,7 +4,10 @@ The same on a live controller is in test_live.py.
 """
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +19,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from jobs import preflight
 from jobs.errors import RetuneError
 from jobs.preflight import PLUGINS
 from jobs.provision import provision, scm_source
 from jobs.scheduler.base import JOBS
 from jobs.settings import Settings
+
+from .conftest import java_home
 
 FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 CREDENTIAL = "/credentials/store/folder/domain/_/credential/retune-settings"
@@ -28,7 +34,10 @@ CREDENTIAL = "/credentials/store/folder/domain/_/credential/retune-settings"
 
 @dataclass
 class Keeper:
-    """Jobs, folders, views and credentials by their paths, and what else Jenkins would answer."""
+    """Jobs, folders, views and credentials by their paths, and what else Jenkins would answer.
+
+    ``agents``: those with the label gpu, and what the script that looks at them prints there.
+    """
 
     url: str = ""
     public_url: str = ""
@@ -37,6 +46,7 @@ class Keeper:
     plugins: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(PLUGINS, True))
     offline: bool = False
     missing_tools: str = ""
+    agents: dict[str, str] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
 
@@ -60,10 +70,19 @@ class Keeper:
                         "displayName": "Built-In Node",
                         "offline": self.offline,
                         "numExecutors": 2,
-                    }
+                    },
+                    *(
+                        {
+                            "_class": "hudson.slaves.SlaveComputer",
+                            "displayName": name,
+                            "offline": False,
+                            "numExecutors": 2,
+                        }
+                        for name in self.agents
+                    ),
                 ]
             },
-            "/label/gpu/api/json": {"nodes": []},
+            "/label/gpu/api/json": {"nodes": [{"nodeName": name} for name in self.agents]},
             "/newJob": "",
         }
         if path in known:
@@ -89,7 +108,8 @@ class Keeper:
 
     def post(self, path: str, query: dict[str, list[str]], body: str) -> tuple[int, str]:
         if path.endswith("/scriptText"):
-            return 200, f"{self.missing_tools}CHECKED\n)]}}."  # python-jenkins' own mark of an end
+            said = self.agents.get(path.split("/")[2], self.missing_tools)
+            return 200, f"{said}CHECKED\n)]}}."  # python-jenkins' own mark of an end
         if path == "/markupFormatter/previewDescription":
             return 200, escape(parse_qs(body)["text"][0])
         item, _, action = path.rpartition("/")
@@ -325,6 +345,48 @@ def test_what_is_not_fit_is_named_with_its_remedy(
 def test_an_agent_label_that_nobody_has_is_named(jenkins: Keeper) -> None:
     said = run(jenkins, status=1, jenkins_label="gpu")
     assert "✗ There is no agent with the label 'gpu' (none exists); builds would wait" in said[-2]
+
+
+@pytest.mark.parametrize(
+    ("second", "line"),
+    [
+        ("PLACE a\nHOME 7 /r\n", "✓ The agents one and two share one machine and one home folder"),
+        ("PLACE b\nHOME 7 /r\n", "✗ The agents one and two do not share one machine, so that"),
+        ("PLACE a\nHOME 8 /r\n", "✗ The agents one and two do not share one home folder (/r);"),
+        ("PLACE a\nHOME 7 /s\n", "✗ The agents one and two do not share one home folder (/r, /s)"),
+        ("PLACE a\nHOME absent /r\n", "✗ The agents one and two do not share one home folder (/r)"),
+    ],
+)
+def test_agents_have_to_be_one_place(jenkins: Keeper, second: str, line: str) -> None:
+    jenkins.agents = {"one": "PLACE a\nHOME 7 /r\n", "two": second}
+    said = run(jenkins, status=int(line.startswith("✗")), jenkins_label="gpu")
+    assert any(each.startswith(line) for each in said), said
+
+
+@pytest.mark.parametrize("environment", ["process", "docker"])
+def test_what_is_run_on_an_agent_is_groovy_that_says_where_it_is(
+    tmp_path: Path, environment: str
+) -> None:
+    groovy = shutil.which("groovy")
+    if groovy is None:
+        pytest.skip("Groovy is not installed: apt-get install groovy default-jre-headless")
+    home = tmp_path / "it's $home"
+    home.mkdir()
+    given = Settings(home=home, environment=environment)
+    script = tmp_path / "look.groovy"
+    script.write_text(preflight.look_script(given))
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("RETUNE_")}
+    said = subprocess.run(
+        [groovy, str(script)],
+        env={**plain, "JAVA_HOME": java_home()},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    if environment == "process":
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        assert said[0] == f"PLACE {boot}{os.readlink('/proc/self/ns/pid')}"
+    assert said[-2:] == [f"HOME {home.stat().st_ino} {home}", "CHECKED"]
 
 
 def test_what_this_user_may_not_see_is_no_hindrance(jenkins: Keeper) -> None:
