@@ -133,7 +133,11 @@ def _plugins(controller: Controller) -> Iterator[Check]:
     try:
         found = controller.ask("pluginManager/", "plugins[shortName,active,enabled]")["plugins"]
     except ControllerError as error:
-        yield Check("unknown", f"The plugins were not checked: {error}")
+        needed = ", ".join(sorted(set(PLUGINS.values())))
+        why = f": {error}"
+        if error.status == 403:
+            why = f", which only an administrator may list; needed are {needed}."
+        yield Check("unknown", f"The plugins were not checked{why}")
         return
     active = {each["shortName"]: bool(each["active"]) for each in found}
     missing = sorted({PLUGINS[name] for name in PLUGINS if name not in active})

@@ -169,7 +169,13 @@ class _Provisioner:
             item.change(config.signed(wanted))
         # Jenkins keeps what it was sent until it has a reason of its own to write it.
         item.describe(config.signed_description(wanted))
-        item.describe(config.signed_description(wanted, item.stored()))
+        made = item.stored() or ""
+        if lost := config.lost(made, wanted):
+            raise RetuneError(
+                f"Jenkins has not kept all of {item.what} ({lost}): a plugin that this needs is "
+                "missing or could not be loaded; see Manage Jenkins > Plugins, and run it again."
+            )
+        item.describe(config.signed_description(wanted, made))
 
     def _describe_folder(self) -> Iterator[Change]:
         """Describe the folder and open it at our view, unless it is somebody else's."""

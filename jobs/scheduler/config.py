@@ -245,6 +245,12 @@ def difference(stored: str, wanted: str) -> str:
     return "\n".join(list(difflib.unified_diff(before, after, lineterm="", n=1))[2:])
 
 
+def lost(stored: str, wanted: str) -> str:
+    """The first line of ``wanted`` that Jenkins has dropped, as it does without its plugin."""
+    lines = difference(stored, wanted).splitlines()
+    return next((line[1:].strip() for line in lines if line.startswith("+")), "")
+
+
 def canonical(xml: str) -> str:
     """Indented, without plugin versions, Jenkins' own notes and the fingerprint."""
     root = ET.fromstring(_parseable(xml))

@@ -7,24 +7,31 @@ is tried where JENKINS_RESTART is a command that restarts the controller and ret
 
 import email
 import email.policy
+import json
 import os
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import jenkins
 import pytest
 import requests
 from pydantic import SecretStr
 
-from jobs import pause
+from jobs import pause, watch
+from jobs.ending import end_study
 from jobs.errors import RetuneError
 from jobs.preflight import checks
-from jobs.scheduler.activity import Build, builds, queue
+from jobs.provision import provision
+from jobs.scheduler.activity import Build, Queued, builds, queue
 from jobs.scheduler.base import JOBS, Next
 from jobs.scheduler.controller import Controller
 from jobs.scheduler.jenkins import JenkinsScheduler
+from jobs.status import status
 from jobs.webhook import make_receiver, make_webhook_server
 
 from .conftest import ROOT, SCRIPT, Story, wait_for
@@ -300,13 +307,189 @@ def test_a_training_survives_a_restart_of_the_controller(story: Story) -> None:
 
 
 def test_a_study_ends_by_hand_in_the_end(story: Story) -> None:
-    from jobs.ending import end_study
+    end_by_hand(story, f"slow-{story.git('rev-parse', '--short=7', 'HEAD')}")
 
-    name = f"slow-{story.git('rev-parse', '--short=7', 'HEAD')}"
+
+def end_by_hand(story: Story, name: str) -> None:
     context = story.context
     end_study(context, context.record.open(name), "stopped", "Enough.")
     context.scheduler.stop(name)
     wait_for(lambda: not context.scheduler.busy(name), "the end of its jobs", seconds=120)
+
+
+@contextmanager
+def away(story: Story) -> Iterator[None]:
+    """Every agent marked as offline: what runs there goes on, what begins has to wait."""
+    found = story.controller.ask("computer/", "computer[_class,displayName,offline,numExecutors]")
+    names = [
+        "(built-in)" if each["_class"].endswith("MasterComputer") else each["displayName"]
+        for each in found["computer"]
+        if not each["offline"] and each["numExecutors"]
+    ]
+
+    def toggle() -> None:
+        for name in names:
+            address = f"{story.controller.url}/computer/{quote(name)}/toggleOffline"
+            story.controller.client.jenkins_open(
+                requests.Request("POST", address, data={"offlineMessage": "Being cleaned."})
+            )
+
+    toggle()
+    try:
+        yield
+    finally:
+        toggle()
+
+
+@contextmanager
+def full(story: Story) -> Iterator[None]:
+    """Every executor busy with a job of somebody else's."""
+    client, name = story.controller.client, f"{story.controller.folder}/blocker"
+    over = story.folder / "over"
+    found = story.controller.ask("computer/", "computer[offline,numExecutors]")["computer"]
+    executors = sum(each["numExecutors"] for each in found if not each["offline"])
+    blocker = jenkins.EMPTY_CONFIG_XML.replace(
+        "<builders/>",
+        "<builders><hudson.tasks.Shell><command>"
+        f"until [ -e {over} ]; do sleep 0.2; done"
+        "</command></hudson.tasks.Shell></builders>",
+    )
+    names = [f"{name}-{number}" for number in range(executors)]
+
+    def running(job: str) -> bool:
+        return str(client.get_job_info(job)["color"]).endswith("_anime")
+
+    try:
+        for each in names:
+            client.create_job(each, blocker)
+            client.build_job(each, {"delay": "0sec"})
+        wait_for(lambda: all(map(running, names)), "all executors busy", seconds=120)
+        yield
+    finally:
+        over.touch()
+        wait_for(lambda: not any(map(running, names)), "the end of the blockers", seconds=60)
+        for each in names:
+            client.delete_job(each)
+
+
+def waiting_for_an_agent(story: Story, job: str) -> Queued:
+    """The build of a job that has begun and waits for an agent."""
+    found = wait_for(
+        lambda: [each for each in queue(story.controller) if each.job == job and each.build],
+        f"a build of {job} that waits",
+        seconds=180,
+    )
+    assert isinstance(found[0], Queued)
+    return found[0]
+
+
+def shown(story: Story, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What `status` says of the builds that wait for an agent."""
+    capsys.readouterr()
+    status(story.settings, as_json=True, watch=False)
+    rows = json.loads(capsys.readouterr().out)["jenkins"]
+    return [each for each in rows if each["state"] == "waiting" and each["job"] != "watch"]
+
+
+def test_a_chain_without_an_agent_waits_says_so_and_is_left_alone(
+    story: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = story.push(SLOW.replace("epochs=40", "epochs=5"), branch="away")
+    wait_for(lambda: in_training(story, name), "the first epoch")
+    with away(story):
+        waiting = waiting_for_an_agent(story, "tune")
+        assert "offline" in waiting.why
+        [row] = shown(story, capsys)
+        assert (row["job"], row["build"], row["why"]) == ("tune", waiting.build, waiting.why)
+        watch.run(story.context)
+        watch.run(story.context)
+        [tune] = story.builds("tune", name)
+        assert tune.running
+        assert story.context.record.open(name).get("restarts") is None
+
+        # Whoever aborts it now means the study, whose job has not begun and cannot know.
+        story.controller.client.stop_build(story.controller.name("tune"), tune.number)
+        wait_for(lambda: not story.builds("tune", name)[0].running, "the end of tune", seconds=60)
+        watch.run(story.context)
+        assert story.context.record.open(name).get("state") == "paused"
+        assert len(story.builds("tune", name)) == 1
+    pause.resume(story.context, name)
+    wait_for(
+        lambda: [each for each in story.builds("tune", name) if each.result == "SUCCESS"],
+        "the tune build after that",
+    )
+    end_by_hand(story, name)
+
+
+def test_a_push_while_all_executors_are_busy_waits_and_says_so(
+    story: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with full(story):
+        name = story.push(DENSE, branch="full")
+        waiting = waiting_for_an_agent(story, "pull")
+        assert "aiting for next available executor" in waiting.why
+        [row] = shown(story, capsys)
+        assert (row["job"], row["why"]) == ("pull", waiting.why)
+        watch.run(story.context)
+        assert len(story.builds("pull", name)) == 1
+    assert story.closed(name).get("outcome") == "not-a-cnn"
+    assert len(story.builds("pull", name)) == 1
+
+
+def test_a_push_can_wait_for_the_study_before_it(story: Story) -> None:
+    settings = story.settings
+    story.settings = settings.model_copy(update={"on_push": "queue"})
+    try:
+        credential = f"update credential {story.controller.folder}/retune-settings"
+        assert credential in story.provision()
+        first = story.push(SLOW, branch="queued")
+        wait_for(lambda: in_training(story, first), "the first epoch")
+        second = story.push(DENSE, branch="queued")
+
+        def state() -> Any:
+            study = story.study(second)
+            return study.get("state") if study is not None else None
+
+        wait_for(lambda: state() == "waiting", "the study that waits")
+        wait_for(lambda: not JenkinsScheduler(settings).busy(second), "the end of its pull")
+        assert story.context.record.open(first).running
+        end_by_hand(story, first)
+        assert story.closed(second).get("outcome") == "not-a-cnn"
+    finally:
+        story.settings = settings
+        assert credential in story.provision()
+
+
+def test_a_token_that_was_revoked_is_one_sentence_everywhere(story: Story) -> None:
+    user = f"{story.controller.url}/user/{quote(story.controller.user)}"
+    tokens = f"{user}/descriptorByName/jenkins.security.ApiTokenProperty"
+
+    def ask(action: str, **data: str) -> str:
+        request = requests.Request("POST", f"{tokens}/{action}", data=data)
+        return str(story.controller.client.jenkins_open(request))
+
+    made = json.loads(ask("generateNewToken", newTokenName="soon revoked"))["data"]
+    settings = story.settings.model_copy(update={"jenkins_token": SecretStr(made["tokenValue"])})
+    scheduler = JenkinsScheduler(settings)
+    assert not scheduler.busy("main-1234567")
+    ask("revoke", tokenUuid=made["tokenUuid"])
+
+    sentence = f"does not accept the API token of {story.controller.user}; make a new one"
+    with pytest.raises(RetuneError, match=sentence):
+        scheduler.trigger(Next("launch", "main-1234567", 0))
+    said: list[str] = []
+    assert provision(settings, say=said.append) == 1
+    assert sentence in said[-2]
+    remote = story.folder / "remote.git"
+    good = story.git("config", "retune.jenkins-token", where=remote)
+    story.git("config", "retune.jenkins-token", made["tokenValue"], where=remote)
+    try:
+        told = story.git("push", "--force", "origin", "HEAD:refs/heads/revoked")
+    finally:
+        story.git("config", "retune.jenkins-token", good, where=remote)
+    assert "no study starts for revoked@" in told
+    assert sentence in told
+    assert made["tokenValue"] not in told + "\n".join(said)
 
 
 def test_a_deleted_job_is_one_sentence_and_provision_makes_it_anew(story: Story) -> None:

@@ -47,6 +47,7 @@ class Keeper:
     offline: bool = False
     missing_tools: str = ""
     agents: dict[str, str] = field(default_factory=dict)
+    without_git: bool = False
     refused: dict[str, int] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
 
@@ -115,6 +116,8 @@ class Keeper:
         item, _, action = path.rpartition("/")
         self.changes.append(path)
         if action == "createItem":
+            if self.without_git:
+                body = re.sub(r"<scm .*</scm>", "", body)
             self.kept[f"{item}/job/{query['name'][0]}"] = body
         elif action == "createView":
             self.kept[f"{item}/view/{query['name'][0]}"] = body
@@ -389,10 +392,24 @@ def test_what_is_run_on_an_agent_is_groovy_that_says_where_it_is(
     assert said[-2:] == [f"HOME {home.stat().st_ino} {home}", "CHECKED"]
 
 
+def test_what_jenkins_does_not_keep_is_said(jenkins: Keeper) -> None:
+    """As without the git plugin, which only an administrator would have been told of."""
+    jenkins.refused = {"/pluginManager": 403}
+    jenkins.without_git = True
+    with pytest.raises(
+        RetuneError, match=r"not kept all of job teams/retune/pull \(<scm class="
+    ) as e:
+        provision(settings(jenkins), say=lambda _: None)
+    assert "a plugin that this needs is missing" in str(e.value)
+
+
 def test_what_this_user_may_not_see_is_no_hindrance(jenkins: Keeper) -> None:
     jenkins.refused = {"/pluginManager": 403}
     said = run(jenkins)
-    assert any(line.startswith("? The plugins were not checked") for line in said)
+    [line] = [line for line in said if line.startswith("? ")]
+    assert re.match(
+        r"\? The plugins were not checked, which .* administrator .* needed are cred", line
+    )
 
 
 def test_retune_itself_comes_from_where_it_is_unless_set(tmp_path: Path) -> None:
