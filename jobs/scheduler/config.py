@@ -228,9 +228,13 @@ def signed_description(xml: str, stored: str | None = None) -> str:
 
 
 def up_to_date(stored: str, wanted: str) -> bool:
-    """Whether ``wanted`` has been written, and nobody has changed it since."""
+    """Whether ``wanted`` has been written and kept, and nobody has changed it since."""
     found = _FINGERPRINT.search(description_of(stored))
-    return found is not None and found.groups() == (_digest(wanted), _digest(stored))
+    return (
+        found is not None
+        and found.groups() == (_digest(wanted), _digest(stored))
+        and not lost(stored, wanted)
+    )
 
 
 def changed_by_hand(stored: str) -> bool:

@@ -67,6 +67,23 @@ def test_a_change_by_hand_is_seen_and_shown() -> None:
     assert "-        <numToKeep>3</numToKeep>" in config.difference(edited, wanted("train"))
 
 
+def test_what_jenkins_has_dropped_is_written_anew_once_it_can_be_kept() -> None:
+    root = ET.fromstring(config._parseable(stored("pull")))
+    definition = root.find("definition")
+    assert definition is not None
+    scm = definition.find("scm")
+    assert scm is not None
+    definition.remove(scm)
+    dropped = ET.tostring(root, encoding="unicode")
+    description = root.find("description")
+    assert description is not None
+    description.text = config.signed_description(wanted("pull"), dropped)
+    signed_so = ET.tostring(root, encoding="unicode")
+    assert not config.changed_by_hand(signed_so)
+    assert not config.up_to_date(signed_so, wanted("pull"))
+    assert config.lost(signed_so, wanted("pull")).startswith("<scm class=")
+
+
 def test_a_new_wish_is_no_change_by_hand() -> None:
     labelled = wanted("train", label="gpu")
     assert not config.up_to_date(signed("train"), labelled)
