@@ -103,6 +103,12 @@ def checks(controller: Controller, settings: Settings) -> Iterator[Check]:
     yield from _plugins(controller)
     yield from _rights(controller)
     yield from _agents(controller, settings)
+    if not settings.repository:
+        yield Check(
+            "unknown",
+            "RETUNE_REPOSITORY does not name the repository of the model scripts; unless the "
+            "agents' own settings do, set it and run this again.",
+        )
 
 
 def _version(controller: Controller) -> Check:

@@ -103,12 +103,21 @@ def _shown(record: Record, settings: Settings, watch: bool = False) -> Renderabl
         )
     parts: list[RenderableType] = [table]
     if not table.rows:
-        parts = [Text("No study is recorded yet; a push to the repository starts one.")]
+        parts = [Text(_nothing(settings))]
     if facts["jenkins"]:
         parts.append(_jenkins_table(facts["jenkins"]))
     if "error" in facts:
         parts.append(Text(facts["error"]))
     return Group(*parts)
+
+
+def _nothing(settings: Settings) -> str:
+    if settings.scheduler != "jenkins" or settings.storage:
+        return "No study is recorded yet; a push to the repository starts one."
+    return (
+        f"No study is recorded in {settings.home}; those that Jenkins runs are recorded in the "
+        "home folder of its agents, call this there."
+    )
 
 
 def _jenkins(settings: Settings) -> list[dict[str, Any]]:

@@ -200,6 +200,7 @@ def settings(jenkins: Keeper, **more: Any) -> Settings:
         "jenkins_token": "geheim",
         "jenkins_folder": "teams/retune",
         "jenkins_scm_url": "https://git.example.com/retune.git",
+        "repository": "https://git.example.com/models.git",
     }
     return Settings(**{**values, **more})
 
@@ -390,6 +391,13 @@ def test_what_is_run_on_an_agent_is_groovy_that_says_where_it_is(
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         assert said[0] == f"PLACE {boot}{os.readlink('/proc/self/ns/pid')}"
     assert said[-2:] == [f"HOME {home.stat().st_ino} {home}", "CHECKED"]
+
+
+def test_a_repository_that_is_not_set_is_said_but_may_be_the_agents_to_know(
+    jenkins: Keeper,
+) -> None:
+    assert any(line.startswith("? RETUNE_REPOSITORY") for line in run(jenkins, repository=None))
+    assert not any(line.startswith("? RETUNE_REPOSITORY") for line in run(jenkins))
 
 
 def test_what_jenkins_does_not_keep_is_said(jenkins: Keeper) -> None:

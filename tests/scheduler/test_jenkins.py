@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +19,7 @@ from jobs.scheduler.base import Next, Push
 from jobs.scheduler.controller import Controller, ControllerError
 from jobs.scheduler.jenkins import JenkinsScheduler
 from jobs.settings import Settings
+from jobs.status import status
 
 Answer = tuple[int, str]
 FORBIDDEN = (
@@ -203,6 +205,53 @@ def test_queue_and_builds_say_what_people_look_for(server: FakeJenkins) -> None:
     assert queued.why == "Waiting for next available executor"
     [built] = builds(controller)
     assert (built.job, built.number, built.result, built.seconds) == ("train", 9, "ABORTED", 5.0)
+
+
+def test_a_build_that_waits_for_an_agent_says_so(
+    server: FakeJenkins, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Pipeline counts as running then; what waits is a part of it, named by the build."""
+    server.answers[QUEUE] = waiting((7, "job/teams/job/retune/job/tune/9/", {}))
+    server.answers[FOLDER] = folder(
+        tune=[
+            build(9, building=True, result=None, STUDY="a-1", TRIAL="2"),
+            build(8, building=True, result=None, STUDY="b-2", TRIAL="0"),
+        ]
+    )
+    given = settings(server.url, home=tmp_path, scheduler="jenkins")
+    [queued] = queue(Controller(given))
+    assert (queued.job, queued.build) == ("tune", 9)
+    assert JenkinsScheduler(given).busy("a-1")
+    status(given, as_json=True, watch=False)
+    rows = json.loads(capsys.readouterr().out)["jenkins"]
+    assert [(row["build"], row["state"], row["why"]) for row in rows] == [
+        (9, "waiting", "Waiting for next available executor"),
+        (8, "running", None),
+    ]
+    status(given, as_json=False, watch=False)
+    said = capsys.readouterr().out
+    assert "Waiting for next available executor" in said
+    assert f"No study is recorded in {tmp_path}" in " ".join(said.split())
+
+
+def test_whether_somebody_has_aborted_the_last_build(
+    server: FakeJenkins, scheduler: JenkinsScheduler
+) -> None:
+    def interrupted(number: int, cause: str, study: str) -> dict[str, Any]:
+        found = build(number, building=False, result="ABORTED", STUDY=study)
+        causes = [{"_class": f"jenkins.model.CauseOfInterruption${cause}"}]
+        return {**found, "actions": [*found["actions"], {"causes": causes}]}
+
+    server.answers[FOLDER] = folder(
+        train=[
+            interrupted(9, "UserInterruption", "by-hand"),
+            interrupted(8, "UserInterruption", "gone-on"),
+            interrupted(7, "ExceededTimeout", "by-itself"),
+        ],
+        tune=[build(10, building=False, result="FAILURE", STUDY="gone-on")],
+    )
+    names = ("by-hand", "gone-on", "by-itself", "unknown")
+    assert [name for name in names if scheduler.stopped_by_hand(name)] == ["by-hand"]
 
 
 @pytest.mark.parametrize(
