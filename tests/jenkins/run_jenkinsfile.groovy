@@ -74,7 +74,15 @@ class Section {
                 }
                 break
             case 'expression': wanted = last.call() as boolean; break
-            case 'label': world.calls << [step: 'agent', label: last.toString()]; break
+            case 'label':
+                world.calls << [step: 'agent', label: last.toString()]
+                if (world.scenario.abortedWaiting) { // for an agent; `post` runs all the same
+                    world.failure = 'aborted by a user'
+                    world.finish('ABORTED')
+                } else {
+                    world.env.WORKSPACE = '/home/jenkins/workspace'
+                }
+                break
             case 'timeout': timeouts << last; break
             case 'beforeOptions': break
             case 'skipDefaultCheckout':
@@ -132,7 +140,12 @@ abstract class JenkinsScript extends Script {
         if (world.scenario.checkoutFails) { throw new StepError('the checkout failed') }
     }
 
+    void requireAgent() {
+        if (!world.env.WORKSPACE) { throw new StepError('a step that requires a node context') }
+    }
+
     void dir(String name, Closure body) {
+        requireAgent()
         String before = world.here
         world.here = world.path(name)
         try { body.call() } finally { world.here = before }
@@ -142,7 +155,10 @@ abstract class JenkinsScript extends Script {
 
     void writeFile(Map arguments) { world.files[world.path(arguments.file)] = arguments.text }
 
-    boolean fileExists(String name) { return world.files.keySet().any { world.below(it, world.path(name)) } }
+    boolean fileExists(String name) {
+        requireAgent()
+        return world.files.keySet().any { world.below(it, world.path(name)) }
+    }
 
     String readFile(String name) { return readFile(file: name) }
 

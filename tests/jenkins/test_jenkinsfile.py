@@ -216,3 +216,12 @@ def test_each_credential_may_be_missing(run: Run) -> None:
 def test_the_agent_is_the_one_that_the_job_was_made_for(run: Run) -> None:
     assert steps(run("watch", {"AGENT": "docker && gpu"}), "agent")[0]["label"] == "docker && gpu"
     assert steps(run("watch", {}), "agent")[0]["label"] == ""
+
+
+def test_a_build_that_is_aborted_while_it_waits_for_an_agent_says_what_that_means(run: Run) -> None:
+    result = run("tune", TRIAL, abortedWaiting=True)
+    assert result["result"] == "ABORTED"
+    assert stages(result) == []
+    assert "waited for an agent" in result["description"]
+    assert "python -m jobs resume main-0123456 goes on" in result["description"]
+    assert run("pull", PUSH, abortedWaiting=True)["description"] is None

@@ -359,6 +359,10 @@ def full(story: Story) -> Iterator[None]:
     )
     names = [f"{name}-{number}" for number in range(executors)]
 
+    def idle() -> bool:
+        seen = story.controller.ask("computer/", "busyExecutors,totalExecutors")
+        return bool(seen["busyExecutors"] < seen["totalExecutors"])
+
     def running(job: str) -> bool:
         return str(client.get_job_info(job)["color"]).endswith("_anime")
 
@@ -366,7 +370,7 @@ def full(story: Story) -> Iterator[None]:
         for each in names:
             client.create_job(each, blocker)
             client.build_job(each, {"delay": "0sec"})
-        wait_for(lambda: all(map(running, names)), "all executors busy", seconds=120)
+        wait_for(lambda: any(map(running, names)) and not idle(), "all executors busy")
         yield
     finally:
         over.touch()
@@ -435,6 +439,10 @@ def test_a_chain_without_an_executor_waits_says_so_and_can_be_aborted(
         [tune] = story.builds("tune", name)
         story.controller.client.stop_build(story.controller.name("tune"), tune.number)
         wait_for(lambda: not story.builds("tune", name)[0].running, "the end of tune", seconds=60)
+        aborted = story.builds("tune", name)[0]
+        assert (aborted.result, aborted.by_hand) == ("ABORTED", True)
+        assert f"python -m jobs resume {name}" in aborted.description
+        assert "node context" not in story.console(aborted)
         watch.run(story.context)
         assert story.context.record.open(name).get("state") == "paused"
         assert len(story.builds("tune", name)) == 1
