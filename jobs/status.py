@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -10,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from jobs.scheduler.activity import Subject, builds, queue
+from jobs.scheduler.activity import Queued, Subject, builds, offline, queue
 from jobs.scheduler.controller import Controller, ControllerError
 from jobs.settings import Settings
 from jobs.study import Record, StudyView
@@ -128,7 +129,7 @@ def _jenkins(settings: Settings) -> list[dict[str, Any]]:
     if settings.scheduler != "jenkins":
         return []
     controller = Controller(settings)
-    queued = queue(controller)
+    queued = _with_offline(controller, queue(controller))
     waiting = [
         {
             "job": each.job,
@@ -158,6 +159,17 @@ def _jenkins(settings: Settings) -> list[dict[str, Any]]:
         for each in builds(controller, most=SHOWN)
     ]
     return waiting + built
+
+
+def _with_offline(controller: Controller, queued: list[Queued]) -> list[Queued]:
+    """Where no label is set, Jenkins says that a build waits for an executor, and no more."""
+    if not any("executor" in each.why for each in queued):
+        return queued
+    away = offline(controller)
+    note = f"; offline: {', '.join(away)}" if away else ""
+    return [
+        replace(each, why=each.why + note) if "executor" in each.why else each for each in queued
+    ]
 
 
 def _subject_of(subject: Subject) -> str:

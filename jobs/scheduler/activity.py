@@ -86,6 +86,17 @@ def queue(controller: Controller) -> list[Queued]:
     return sorted(found, key=lambda each: each.since)
 
 
+def offline(controller: Controller) -> list[str]:
+    """The agents that are offline, with the reason where one is given. Raises ControllerError."""
+    tree = "computer[displayName,offline,offlineCauseReason,numExecutors]"
+    return [
+        " ".join(filter(None, (each["displayName"], reason and f"({reason})")))
+        for each in controller.ask("computer/", tree)["computer"]
+        if each["offline"] and each["numExecutors"]
+        for reason in [(each.get("offlineCauseReason") or "").strip()]
+    ]
+
+
 def builds(controller: Controller, most: int = RECENT_BUILDS) -> list[Build]:
     """The last ``most`` builds of each of the five jobs, the newest first.
 

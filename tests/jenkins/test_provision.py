@@ -48,6 +48,7 @@ class Keeper:
     missing_tools: str = ""
     agents: dict[str, str] = field(default_factory=dict)
     without_git: bool = False
+    still_building: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
 
@@ -128,6 +129,9 @@ class Keeper:
             self.kept[item] = body
         elif action == "submitDescription":
             self._describe(item, parse_qs(body)["description"][0])
+        elif action == "doDelete" and self.still_building:
+            self.still_building -= 1
+            return 400, "Failed to interrupt and stop 1 build of teams » retune » watch"
         elif action == "doDelete":
             self.delete(item)
         else:
@@ -303,6 +307,17 @@ def test_remove_takes_away_what_was_made_and_nothing_else(jenkins: Keeper) -> No
     assert remove(jenkins) == ["remove folder teams/retune"]
     assert set(jenkins.kept) == {"/job/teams"}
     assert remove(jenkins) == ["There is nothing to change."]
+
+
+def test_a_job_whose_build_stops_slowly_is_removed_all_the_same(jenkins: Keeper) -> None:
+    run(jenkins)
+    jenkins.still_building = 2
+    assert "remove folder teams/retune" in remove(jenkins)
+    assert set(jenkins.kept) == {"/job/teams"}
+    run(jenkins)
+    jenkins.still_building = 3
+    with pytest.raises(RetuneError, match="Failed to interrupt and stop 1 build"):
+        remove(jenkins)
 
 
 def test_settings_stay_out_of_jenkins_where_the_operator_says_so(jenkins: Keeper) -> None:

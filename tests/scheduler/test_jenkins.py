@@ -218,6 +218,13 @@ def test_a_build_that_waits_for_an_agent_says_so(
             build(8, building=True, result=None, STUDY="b-2", TRIAL="0"),
         ]
     )
+    computers = [
+        {"displayName": "one", "offline": True, "offlineCauseReason": "Disk.", "numExecutors": 2},
+        {"displayName": "two", "offline": True, "offlineCauseReason": "", "numExecutors": 1},
+        {"displayName": "own", "offline": True, "offlineCauseReason": "", "numExecutors": 0},
+        {"displayName": "there", "offline": False, "offlineCauseReason": "", "numExecutors": 1},
+    ]
+    server.answers["/computer/api/json"] = 200, json.dumps({"computer": computers})
     given = settings(server.url, home=tmp_path, scheduler="jenkins")
     [queued] = queue(Controller(given))
     assert (queued.job, queued.build) == ("tune", 9)
@@ -225,12 +232,12 @@ def test_a_build_that_waits_for_an_agent_says_so(
     status(given, as_json=True, watch=False)
     rows = json.loads(capsys.readouterr().out)["jenkins"]
     assert [(row["build"], row["state"], row["why"]) for row in rows] == [
-        (9, "waiting", "Waiting for next available executor"),
+        (9, "waiting", "Waiting for next available executor; offline: one (Disk.), two"),
         (8, "running", None),
     ]
     status(given, as_json=False, watch=False)
     said = capsys.readouterr().out
-    assert "Waiting for next available executor" in said
+    assert "offline: one (Disk.), two" in " ".join(said.split())
     assert f"No study is recorded in {tmp_path}" in " ".join(said.split())
 
 
