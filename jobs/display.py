@@ -27,6 +27,8 @@ def display(view: StudyView, job: JobName, trial: int) -> Display:
         return Display(name, view.reason, NOT_A_CNN)
     if view.outcome == "stopped" or view.state == "paused":
         return Display(name, view.reason or "Stopped by hand.", STOPPED)
+    if view.outcome == "error":
+        return Display(name, view.reason, ERROR)
     if shown is None:
         return Display(name, view.reason, DONE)
     if job == "train" and shown.state == "failed" and shown.result is not None:

@@ -63,6 +63,18 @@ def test_not_a_cnn_is_not_built(world: Any, environ: dict[str, str], tmp_path: P
     assert "hello.py" in (tmp_path / "display").read_text(encoding="utf-8")
 
 
+def test_what_cannot_be_trained_fails_with_its_reason(
+    world: Any, environ: dict[str, str], tmp_path: Path
+) -> None:
+    files = {"cnn.py": world.script, "retune.toml": 'dataset = "of-no-such-name"\n'}
+    push = world.push(files)
+    run(environ, "jobs.pull", "--branch", push.branch, "--commit", push.commit)
+    done = run(environ, "jobs.launch", "--study", f"main-{push.commit[:7]}", "--trial", "0")
+    assert done.returncode == 1, done.stderr
+    assert "of-no-such-name" in (tmp_path / "display").read_text(encoding="utf-8")
+    assert (tmp_path / "next").read_text() == ""
+
+
 def test_an_error_is_one_sentence_without_a_traceback(environ: dict[str, str]) -> None:
     done = run(environ, "jobs.train", "--study", "nothing-0", "--trial", "0")
     assert done.returncode == 1
