@@ -4,8 +4,10 @@ Every Keras model inherits these four, Sequential, functional and subclassed one
 name a script imports Keras.
 """
 
+import contextlib
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ import keras
 from trainer import metrics
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
+from trainer.lists import as_arrays
 from trainer.session import Session
 from trainer.validation import hold_out
 
@@ -66,10 +69,11 @@ class Hooks:
             return self._fit(model, *arguments, **named)
         session = self._session
         session.check_stop()
-        given = _bound(self._fit, model, arguments, named)
+        given = as_arrays(model, _bound(self._fit, model, arguments, named))
         given = hold_out(given, session.state.note)
         added = self._add_accuracy(model)
         others = _callbacks(given.get("callbacks"))
+        _make_folders(others)
         if not any(isinstance(each, keras.callbacks.History) for each in others):
             others.append(keras.callbacks.History())
         fit = session.enter_fit()
@@ -94,7 +98,7 @@ class Hooks:
         if self._inside:
             return self._evaluate(model, *arguments, **named)
         self._session.check_stop()
-        given = _bound(self._evaluate, model, arguments, named)
+        given = as_arrays(model, _bound(self._evaluate, model, arguments, named))
         result = self._evaluate(model, **given | {"verbose": _compact(given.get("verbose"))})
         accuracy = metrics.measured_accuracy(model, result)
         self._session.state.test_accuracy = self._evaluations.evaluated(model, given, accuracy)
@@ -150,6 +154,14 @@ def _callbacks(given: Any) -> list[keras.callbacks.Callback]:
     if isinstance(given, (list, tuple)):
         return [each for item in given for each in _callbacks(item)]
     return [given]
+
+
+def _make_folders(callbacks: list[keras.callbacks.Callback]) -> None:
+    """For the logs: a folder that the script's author has, and git does not keep."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            with contextlib.suppress(OSError):
+                os.makedirs(os.path.dirname(str(callback.filename)) or ".", exist_ok=True)
 
 
 def _append_to_logs(callbacks: list[keras.callbacks.Callback]) -> None:

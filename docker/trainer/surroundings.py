@@ -1,18 +1,16 @@
 """What a script meets outside of Keras: pictures, commands, files elsewhere, downloads."""
 
 import builtins
+import contextlib
 import functools
-import importlib.abc
-import importlib.util
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from trainer import archives, downloads
+from trainer.imports import once_imported
 from trainer.session import Session
 
 # Programs that need a network, a person or rights that there are none of in an environment.
@@ -64,25 +62,11 @@ def _plots(folder: Path) -> None:
 def _windows() -> None:
     """OpenCV's windows, once a script imports it: nothing is shown, and the answer is Escape."""
 
-    class Finder(importlib.abc.MetaPathFinder):
-        def find_spec(self, fullname: str, path: Any, _: Any = None) -> Any:
-            if fullname != "cv2" or path is not None:
-                return None
-            sys.meta_path.remove(self)
-            spec = importlib.util.find_spec("cv2")
-            if spec is None or spec.loader is None:
-                return None
-            execute = spec.loader.exec_module
+    def change(cv2: Any) -> None:
+        for name in _WINDOW_CALLS:
+            setattr(cv2, name, lambda *_, **__: _ESCAPE)
 
-            def exec_module(module: ModuleType) -> None:
-                execute(module)
-                for name in _WINDOW_CALLS:
-                    setattr(module, name, lambda *_, **__: _ESCAPE)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-            return spec
-
-    sys.meta_path.insert(0, Finder())
+    once_imported("cv2", change)
 
 
 def _commands(note: Callable[[str], None]) -> None:
@@ -122,6 +106,10 @@ def _files_elsewhere(session: Session) -> None:
     @functools.wraps(original)
     def open_(file: Any, mode: str = "r", *others: Any, **named: Any) -> Any:
         if not isinstance(file, (str, os.PathLike)) or not os.path.isabs(file):
+            if isinstance(file, (str, os.PathLike)) and mode[:1] in ("w", "a", "x"):
+                # Git keeps no empty folder: the one that the script writes into is not there.
+                with contextlib.suppress(OSError):
+                    os.makedirs(os.path.dirname(file) or ".", exist_ok=True)
             return original(file, mode, *others, **named)
         moved = place / str(os.fspath(file)).lstrip("/")
         if "r" in mode and "+" not in mode:

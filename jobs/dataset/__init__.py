@@ -47,7 +47,9 @@ def prepare(
 
     Raises RetuneError where there is none that fits, or none of its images can be read.
     """
-    source = look_up(settings, repository, checkout, data).worded(words)
+    source = look_up(
+        settings, repository, checkout, data, () if _is_built_in(images) else words
+    ).worded(words)
     for note in source.notes:
         say(note)
     folders: dict[str, Path] = {}
@@ -71,6 +73,11 @@ def prepare(
     if settings.keras_data is not None:
         folders[KERAS_DATA] = settings.keras_data
     return Prepared(source.name, source.mapping, folders, absolute, dict(counts), found)
+
+
+def _is_built_in(images: ImageLoading) -> bool:
+    """Whether the script trains on one of Keras' own data sets, and needs no other."""
+    return (images.loader or "").startswith("keras.datasets")
 
 
 def _count_images(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """Which data set a script trains on, and where in it each path that the script names is."""
 
+import contextlib
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from jobs.dataset.layout import (
     read_layout,
 )
 from jobs.dataset.mapping import Deal, Mapper, alike, place_of, without_nested
+from jobs.dataset.spelled import spelled
 from jobs.errors import RetuneError
 from jobs.settings import RepositorySettings, Settings
 from jobs.source.script import DataFolder
@@ -100,28 +102,29 @@ def look_up(
     repository: RepositorySettings,
     checkout: Path,
     folders: Sequence[DataFolder],
+    words: Collection[str] = (),
 ) -> Source:
-    """Find the data set for the paths in a script.
+    """Find the data set for the paths in a script; ``words`` are all strings in it.
 
     In this order: what ``retune.toml`` names; the repository's own files, where it has all that the
     script names; the operator's default; the only one that is offered.
 
     Raises RetuneError where there is none, or where it lacks what a path in the script stands for.
     """
-    if not folders and repository.dataset is None:
-        return Source("", None, {})
     if repository.dataset is not None:
         if repository.dataset.startswith("./"):
             return _own_folder(checkout, repository.dataset[2:], folders)
-        return _named(settings, repository.dataset, folders, "retune.toml names")
+        return _named(settings, repository.dataset, folders, words, "retune.toml names")
+    if not folders:
+        return _by_words(settings, checkout, words)
     own = _own_files(checkout, folders)
     if own is not None:
         return own
     if settings.dataset is not None:
-        return _named(settings, settings.dataset, folders, "RETUNE_DATASET names")
+        return _named(settings, settings.dataset, folders, words, "RETUNE_DATASET names")
     names = offered(settings)
     if len(names) == 1:
-        return _mapped(*names.popitem(), folders, "offered")
+        return _offered(*names.popitem(), folders, words)
     first = folders[0]
     raise RetuneError(
         f"{place_of(first)} loads {first.path!r}, which the repository does not have; "
@@ -133,12 +136,44 @@ def look_up(
     )
 
 
-def _named(settings: Settings, name: str, folders: Sequence[DataFolder], who: str) -> Source:
+def _by_words(settings: Settings, checkout: Path, words: Collection[str]) -> Source:
+    """Following the script showed no data; its words may, in the data set that needs no naming."""
+    nothing = Source("", None, {})
+    names = offered(settings)
+    name = settings.dataset or (next(iter(names)) if len(names) == 1 else None)
+    if name is None or name not in names:
+        return nothing
+    found = [
+        each
+        for each in spelled(name, names[name], (), words)
+        if (below := _relative(each)) is None or _inside(checkout, below) is None
+    ]
+    return _offered(name, names[name], found, ()) if found else nothing
+
+
+def _offered(
+    name: str, root: Path, folders: Sequence[DataFolder], words: Collection[str]
+) -> Source:
+    """With what the words of the script name beside ``folders``, as far as it can be provided."""
+    source = _mapped(name, root, folders, "offered")
+    if more := spelled(name, root, folders, words):
+        with contextlib.suppress(RetuneError):
+            return _mapped(name, root, [*folders, *more], "offered")
+    return source
+
+
+def _named(
+    settings: Settings,
+    name: str,
+    folders: Sequence[DataFolder],
+    words: Collection[str],
+    who: str,
+) -> Source:
     names = offered(settings)
     if name not in names:
         there = f"offered are {', '.join(names)}" if names else "none is offered"
         raise RetuneError(f"{who} the data set {name!r}, which there is not; {there}.")
-    return _mapped(name, names[name], folders, "offered")
+    return _offered(name, names[name], folders, words)
 
 
 def _own_folder(checkout: Path, place: str, folders: Sequence[DataFolder]) -> Source:

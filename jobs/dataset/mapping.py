@@ -57,7 +57,7 @@ class Mapper:
         self.folders: list[DataFolder] = []
         self.missing: list[DataFolder] = []
         for each in folders:
-            if (found := self._file(each)) is not None:
+            if (found := self.file(each)) is not None:
                 self.files[each.path] = found
             elif is_file_name(each.path):
                 self.missing.append(each)
@@ -113,8 +113,8 @@ class Mapper:
 
     def _validates_on_what_is_there(self, wanted: Mapping[Split, str]) -> bool:
         """Without a validation split, the script may name another folder that it alone uses."""
-        exact = self._existing(wanted["validation"])
-        others = [self._existing(path) for role, path in wanted.items() if role != "validation"]
+        exact = self.existing(wanted["validation"])
+        others = [self.existing(path) for role, path in wanted.items() if role != "validation"]
         if not exact or exact in others or exact == self.layout.splits.get("train"):
             return False
         parts = exact.split("/")
@@ -148,7 +148,7 @@ class Mapper:
         if not joined and "train" in self.roles.values() and "validation" in self.roles.values():
             # Both are used apart; what is read beside them must not mix them.
             return self.places.get("train", self.layout.base)
-        exact = self._existing(folder.path)
+        exact = self.existing(folder.path)
         if exact or joined or not self.layout.splits:
             return exact or ("" if joined else self.layout.base)
         tuned = [self.layout.splits[s] for s in ("train", "validation") if s in self.layout.splits]
@@ -165,7 +165,7 @@ class Mapper:
             )
         return join("all", found[len(tuned[0]) :].strip("/"))
 
-    def _file(self, folder: DataFolder) -> str | None:
+    def file(self, folder: DataFolder) -> str | None:
         """A file such as ``data/train.csv``, wherever it lies in the data set."""
         if folder.use != "archive" and not is_file_name(folder.path):
             return None
@@ -209,7 +209,7 @@ class Mapper:
                         return (below / name).as_posix()
         return None
 
-    def _existing(self, literal: str) -> str | None:
+    def existing(self, literal: str) -> str | None:
         """The longest tail of the literal that is a folder of the data set, whatever its case."""
         parts = _parts(literal)
         for start in range(len(parts)):

@@ -347,3 +347,35 @@ def test_names_of_splits(name, split):
 def test_folder_that_cannot_be_read_is_a_clear_error(home, tmp_path: Path):
     with pytest.raises(RetuneError, match="RETUNE_DATASETS"):
         dataset.offered(Settings(home=home, datasets=tmp_path / "absent"))
+
+
+def test_what_a_script_spells_out_is_found_where_reading_it_shows_no_data(
+    operator, offers, tree, tmp_path
+):
+    tree("pets", "cats", "dogs")
+    (offers / "pets" / "X.pickle").write_bytes(b"x")
+    words = [r"H:\pets and more\X.pickle", "model.h5", "/content/pets/cats", "cats", "./logs/fit"]
+    source = dataset.look_up(operator, NOTHING, tmp_path, [], words)
+    assert source.mapping == {
+        "H:/pets and more/X.pickle": "pets/X.pickle",
+        "/content/pets/cats": "pets/cats",
+    }
+    assert dataset.look_up(operator, NOTHING, tmp_path, [], ["model.h5", "cats"]).root is None
+
+
+def test_beside_what_it_reads_a_script_spells_out_files_only(
+    operator, offers, tree, named, tmp_path
+):
+    tree("pets", *SPLIT)
+    (offers / "pets" / "labels.csv").write_text("0")
+    words = ["data/labels.csv", "backup/train", "data/train/cats", "data/more.csv"]
+    data = [named("data/train", "train")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data, words)
+    assert source.mapping == {"data/train": "pets/train", "data/labels.csv": "pets/labels.csv"}
+
+
+def test_what_the_repository_has_is_not_looked_for_elsewhere(operator, offers, tree, tmp_path):
+    tree("pets", "cats")
+    (offers / "pets" / "names.txt").write_text("theirs")
+    (tmp_path / "names.txt").write_text("own")
+    assert dataset.look_up(operator, NOTHING, tmp_path, [], ["names.txt"]).root is None

@@ -544,3 +544,37 @@ def test_arguments_that_are_missing_are_asked_for(study, script):
     result, _ = study.run(script)
     assert result.failure == "script-error"
     assert "Give it in retune.toml, such as arguments =" in result.reason
+
+
+def test_lists_of_images_and_labels_are_arrays(study):
+    script = DATA + MODEL + "model.fit(list(x), y.tolist(), epochs=1, validation_split=0.25)\n"
+    script += "print('scored', len(model.evaluate(list(x), y.tolist())))\n"
+    result, spool = study.run(script)
+    assert result.outcome == "complete", spool.console.read_text()
+    assert result.objective is not None
+    assert "scored 2" in spool.console.read_text()
+
+
+def test_folders_that_git_does_not_keep_are_made(study):
+    before = 'with open("./made/graph.json", "w") as file:\n    file.write("{}")\n'
+    fit = FIT.replace("epochs=3", 'epochs=1, callbacks=[keras.callbacks.CSVLogger("logs/x.csv")]')
+    result, spool = study.run(DATA + MODEL + before + fit)
+    assert result.outcome == "complete", spool.console.read_text()
+    assert (spool.folder / "work" / "logs" / "x.csv").exists()
+
+
+def test_names_in_the_spelling_of_keras_2(study):
+    names = """
+from keras.constraints import maxnorm, unitnorm
+from tensorflow.keras.constraints import maxnorm as other
+print("found", maxnorm(3), unitnorm(), other)
+try:
+    from keras.constraints import nosuchnorm
+except ImportError as error:
+    print("missing", error)
+"""
+    result, spool = study.run(names + DATA + MODEL + FIT)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "found <" in console
+    assert "missing" in console

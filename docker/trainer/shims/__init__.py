@@ -16,6 +16,7 @@ from trainer.shims import (
     optimizers,
     others,
     saving,
+    tables,
 )
 
 
@@ -30,4 +31,5 @@ def install(note: Callable[[str], None]) -> None:
     saving.install()
     convolution.install()
     devices.install(note)
+    tables.install(note)
     absent.install(note)

@@ -81,6 +81,12 @@ _RENAMED = {
     "scipy.misc": "trainer.shims.scipy_misc",
 }
 
+# Whose names Keras 3.0 spells in one way only.
+_RESPELLED = (
+    *("constraints", "initializers", "regularizers", "losses", "metrics", "optimizers"),
+    *("activations", "callbacks", "layers"),
+)
+
 
 def install() -> None:
     sys.meta_path.insert(0, _Finder())
@@ -90,6 +96,8 @@ def install() -> None:
     _complete()
     for root in ROOTS:
         _set_attributes(root)
+        for name in _RESPELLED:
+            _respell(f"{root}.{name}")
 
 
 def namespaces(name: str) -> list[ModuleType]:
@@ -134,6 +142,26 @@ def _set_attributes(root: str) -> None:
         target = _walk(module, new)
         if holder is not None and target is not None and not hasattr(holder, name):
             setattr(holder, name, target)
+
+
+def _respell(name: str) -> None:
+    """Let a module answer to names in other spelling: ``maxnorm``, until Keras 2.15 ``max_norm``."""
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        return
+    known = {_plain(each): each for each in dir(module) if not each.startswith("_")}
+
+    def __getattr__(wanted: str) -> Any:  # noqa: N807
+        if wanted.startswith("_") or _plain(wanted) not in known:
+            raise AttributeError(f"module {name!r} has no attribute {wanted!r}")
+        return getattr(module, known[_plain(wanted)])
+
+    module.__getattr__ = __getattr__  # type: ignore[method-assign]
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _walk(module: Any, path: str) -> Any:

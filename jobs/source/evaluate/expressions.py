@@ -372,7 +372,7 @@ class Expressions:
             return list(value.items)
         if isinstance(value, Table):
             return [Const(value=key) for key in value.items]
-        return None
+        return library.iterated(value)
 
     def _joined(self, node: ast.JoinedStr) -> Item:
         parts: list[str] = []

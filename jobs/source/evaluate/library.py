@@ -409,7 +409,9 @@ def _model_attribute(run: "Expressions", model: Model, name: str) -> Item:
         return Tensor(applied=None, shape=chain[0].input_shape if chain else None)
     if name == "layers":
         chain = layers.assembled(run, model, None)
-        if len(chain) <= 1 and model.style in ("base", "loaded"):
+        if len(chain) <= 1 and model.style == "base":
+            return _LayersOf(model)
+        if len(chain) <= 1 and model.style == "loaded":
             return Unknown()
         return Seq(items=[_LayerOf(each) for each in chain])
     return Method(name=name, of=model)
@@ -421,6 +423,22 @@ class _LayerOf(Item):
     def __init__(self, applied: Applied) -> None:
         super().__init__()
         self.applied = applied
+
+
+class _LayersOf(Item):
+    """``base.layers`` of a network that is not read: a loop over it, or a part, is over the base.
+
+    So that ``for layer in base.layers[:-1]: model.add(layer)`` puts it into the model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+
+def iterated(value: Item) -> list[Item] | None:
+    """What iterating over an object of a library gives, where it is known."""
+    return [value.model] if isinstance(value, _LayersOf) else None
 
 
 def set_attribute(owner: Item, name: str, value: Item) -> None:
@@ -436,6 +454,9 @@ def subscript(owner: Item, key: Item | None) -> Item:
         return loading.subscript(owner, key)
     if isinstance(owner, Tensor):
         return Tensor(applied=owner.applied)
+    if isinstance(owner, _LayersOf):
+        # One of its layers, if only for its output; a slice has no key.
+        return owner if key is None else owner.model
     return Unknown()
 
 

@@ -1,0 +1,44 @@
+"""Paths that a script spells out in its text, where following it did not show what it reads.
+
+``open(r"H:\\pets\\X.pickle", "rb")`` may be anything; where the data set has an ``X.pickle``, it is
+that. What is not in the data set is the script's own affair.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from jobs.dataset.mapping import Mapper, is_file_name
+from jobs.source.script import DataFolder, Place
+
+_LONGEST = 300
+_NO_PATH = ("\n", "\t", "://", "*", "?", "{", "%")
+
+
+def spelled(
+    name: str, root: Path, folders: Sequence[DataFolder], words: Collection[str]
+) -> list[DataFolder]:
+    """What the data set at ``root`` has under the paths among ``words``, apart from ``folders``.
+
+    Files by their names; folders only where ``folders`` is empty, since a script names those that
+    it writes to as well.
+    """
+    mapper = Mapper(name, root, ())
+    known = [each.path for each in folders]
+    found: dict[str, DataFolder] = {}
+    for path in sorted(set(_paths(words))):
+        if any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in known):
+            continue
+        if is_file_name(path):
+            candidate = DataFolder(path, "archive", Place("the script", 1))
+            if mapper.file(candidate) is not None:
+                found[path] = candidate
+        elif not known and "/" in path and mapper.existing(path):
+            found[path] = DataFolder(path, "all", Place("the script", 1))
+    return list(found.values())
+
+
+def _paths(words: Collection[str]) -> Iterator[str]:
+    for word in words:
+        path = word.strip().replace("\\", "/").rstrip("/")
+        if path and len(path) <= _LONGEST and not any(each in path for each in _NO_PATH):
+            yield path.removeprefix("./")
