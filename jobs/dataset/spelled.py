@@ -7,6 +7,7 @@ that. What is not in the data set is the script's own affair.
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from jobs.dataset.layout import child_folders
 from jobs.dataset.mapping import Mapper, is_file_name
 from jobs.source.script import DataFolder, Place
 
@@ -19,26 +20,31 @@ def spelled(
 ) -> list[DataFolder]:
     """What the data set at ``root`` has under the paths among ``words``, apart from ``folders``.
 
-    Files by their names; folders only where ``folders`` is empty, since a script names those that
-    it writes to as well.
+    Files by their names. Folders only where ``folders`` has none, since a script names those that
+    it writes to as well; and a plain word only where the data set has a folder of just that name.
     """
     mapper = Mapper(name, root, ())
     known = [each.path for each in folders]
+    wants_folders = all(each.use == "archive" for each in folders)
+    own = set(child_folders(root))
     found: dict[str, DataFolder] = {}
-    for path in sorted(set(_paths(words))):
+    for path, is_word in sorted(set(_paths(words))):
         if any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in known):
             continue
         if is_file_name(path):
             candidate = DataFolder(path, "archive", Place("the script", 1))
             if mapper.file(candidate) is not None:
                 found[path] = candidate
-        elif not known and "/" in path and mapper.existing(path):
+        elif wants_folders and (path in own if is_word else mapper.existing(path)):
             found[path] = DataFolder(path, "all", Place("the script", 1))
     return list(found.values())
 
 
-def _paths(words: Collection[str]) -> Iterator[str]:
+def _paths(words: Collection[str]) -> Iterator[tuple[str, bool]]:
+    """Each path that a word may be, and whether it is a word only, without a slash."""
     for word in words:
-        path = word.strip().replace("\\", "/").rstrip("/")
-        if path and len(path) <= _LONGEST and not any(each in path for each in _NO_PATH):
-            yield path.removeprefix("./")
+        path = word.strip().replace("\\", "/")
+        if len(path) <= _LONGEST and not any(each in path for each in _NO_PATH):
+            plain = path.removeprefix("./").rstrip("/")
+            if plain:
+                yield plain, "/" not in path

@@ -354,13 +354,28 @@ def test_what_a_script_spells_out_is_found_where_reading_it_shows_no_data(
 ):
     tree("pets", "cats", "dogs")
     (offers / "pets" / "X.pickle").write_bytes(b"x")
-    words = [r"H:\pets and more\X.pickle", "model.h5", "/content/pets/cats", "cats", "./logs/fit"]
+    words = [r"H:\pets and more\X.pickle", "model.h5", "/content/pets/cats", "Dogs", "./logs/fit"]
     source = dataset.look_up(operator, NOTHING, tmp_path, [], words)
     assert source.mapping == {
         "H:/pets and more/X.pickle": "pets/X.pickle",
         "/content/pets/cats": "pets/cats",
     }
-    assert dataset.look_up(operator, NOTHING, tmp_path, [], ["model.h5", "cats"]).root is None
+    assert dataset.look_up(operator, NOTHING, tmp_path, [], ["model.h5", "Dogs"]).root is None
+
+
+def test_beside_its_tables_a_script_spells_out_where_the_images_are(
+    operator, offers, tree, named, tmp_path
+):
+    tree("pets", "new_train", "new_test")
+    (offers / "pets" / "train.csv").write_text("image,label")
+    words = ["train.csv", "new_train/", "new_test", "weights"]
+    data = [named("train.csv", "archive")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data, words)
+    assert source.mapping == {
+        "train.csv": "pets/train.csv",
+        "new_train": "pets/new_train",
+        "new_test": "pets/new_test",
+    }
 
 
 def test_beside_what_it_reads_a_script_spells_out_files_only(

@@ -578,3 +578,24 @@ except ImportError as error:
     assert result.outcome == "complete", console
     assert "found <" in console
     assert "missing" in console
+
+
+def test_a_model_in_a_wrapper_of_scikit_learn(study):
+    build = "\n".join(f"    {line}" for line in MODEL.strip().splitlines())
+    script = f"""
+{DATA}
+from keras.wrappers.scikit_learn import KerasClassifier
+from tensorflow.keras.wrappers import scikit_learn
+def build():
+{build}
+    return model
+classifier = KerasClassifier(build_fn=build, epochs=1, batch_size=16)
+classifier.fit(x[:64], y[:64] + 3, validation_data=(x[64:], y[64:]))
+print("scored", classifier.score(x[64:], y[64:] + 3), sorted(set(classifier.predict(x))))
+print("kept", classifier.get_params()["epochs"], scikit_learn.KerasRegressor)
+"""
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert not [each for each in result.notes if "failed" in each], console
+    assert "kept 1" in console

@@ -17,6 +17,7 @@ from trainer.shims import (
     others,
     saving,
     tables,
+    wrappers,
 )
 
 
@@ -32,4 +33,5 @@ def install(note: Callable[[str], None]) -> None:
     convolution.install()
     devices.install(note)
     tables.install(note)
+    wrappers.install()
     absent.install(note)
