@@ -25,6 +25,7 @@ from trainer import (
     failures,
     hooks,
     pipelines,
+    python2,
     script,
     shims,
     surroundings,
@@ -100,6 +101,8 @@ def _run_script(session: Session, places: "Places") -> Ending:
         root = made.root
         os.chdir(made.script.parent)
         _prepare_python(session, made.root)
+        # Some start it from further up: python -m src.train.
+        sys.path += [str(each) for each in made.script.parents[1:] if each.is_relative_to(made.root)]
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
         pipelines.end_at_once()
@@ -107,6 +110,7 @@ def _run_script(session: Session, places: "Places") -> Ending:
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
+        python2.install(made.root)
         script.run(
             made.script,
             request.arguments,

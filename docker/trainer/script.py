@@ -1,12 +1,16 @@
 """Running a model script as ``python script.py`` would, a notebook cell by cell."""
 
 import ast
+import contextlib
+import importlib.util
 import json
 import linecache
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
+
+from trainer import python2
 
 # The cells after a notebook's cell, by the name that the cell is compiled under.
 _cells_after: dict[str, str] = {}
@@ -49,10 +53,21 @@ def texts(script: Path) -> list[str | bytes]:
     try:
         content = script.read_bytes()
         if script.suffix != ".ipynb":
-            return [content]
+            return [_readable(content)]
         return [_without_magics(each, 0, lambda _: None) for each in _cells(content)]
     except (OSError, NotebookError):
         return []
+
+
+def _readable(content: bytes) -> str | bytes:
+    """In Python 3's words, where it is not."""
+    try:
+        ast.parse(content)
+        return content
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        with contextlib.suppress(SyntaxError, UnicodeError):
+            return python2.as_python_3(_without_commands(importlib.util.decode_source(content)))
+        return content
 
 
 def text_below(filename: str, line: int) -> str:
@@ -109,7 +124,7 @@ def _catches_imports(handler: ast.ExceptHandler) -> bool:
 def _codes(script: Path, note: Callable[[str], None]) -> list[CodeType]:
     content = script.read_bytes()
     if script.suffix != ".ipynb":
-        return [compile(content, str(script), "exec", dont_inherit=True)]
+        return [_code(content, script, note)]
     codes = []
     cells = _cells(content)
     for number, text in enumerate(cells, start=1):
@@ -117,9 +132,27 @@ def _codes(script: Path, note: Callable[[str], None]) -> list[CodeType]:
         text = _without_magics(text, number, note)
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         _cells_after[name] = "\n".join(["", *cells[number:]])
-        tree = ast.parse(text, name)
+        tree = python2.tree(text, name)
         codes.append(compile(tree, name, "exec", dont_inherit=True))
     return codes
+
+
+def _code(content: bytes, script: Path, note: Callable[[str], None]) -> CodeType:
+    """Of a script that may be in Python 2, or a notebook that was saved as one."""
+    try:
+        return compile(content, str(script), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        text = importlib.util.decode_source(content)
+        for plain, what in ((text, "It is written for Python 2"), (_without_commands(text), "")):
+            with contextlib.suppress(SyntaxError):
+                code = compile(python2.tree(plain, str(script)), str(script), "exec")
+                note(f"{what or 'It has commands of a notebook'}; it is run as Python 3.")
+                return code
+        raise error
+
+
+def _without_commands(text: str) -> str:
+    return _without_magics(text, 0, lambda _: None)
 
 
 def _cells(content: bytes) -> list[str]:

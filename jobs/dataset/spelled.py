@@ -4,11 +4,12 @@
 that. What is not in the data set is the script's own affair.
 """
 
+import os
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from jobs.dataset.layout import child_folders
-from jobs.dataset.mapping import Mapper, is_file_name
+from jobs.dataset.mapping import Mapper
 from jobs.source.script import DataFolder, Place
 
 _LONGEST = 300
@@ -24,6 +25,7 @@ def spelled(
     it writes to as well; and a plain word only where the data set has a folder of just that name.
     """
     mapper = Mapper(name, root, ())
+    files = {each.casefold() for _, _, names in os.walk(root) for each in names}
     known = [each.path for each in folders]
     wants_folders = all(each.use == "archive" for each in folders)
     own = set(child_folders(root))
@@ -31,8 +33,8 @@ def spelled(
     for path, is_word in sorted(set(_paths(words))):
         if any(path == each or path.startswith(f"{each.rstrip('/')}/") for each in known):
             continue
-        if is_file_name(path):
-            candidate = DataFolder(path, "archive", Place("the script", 1))
+        candidate = DataFolder(path, "archive", Place("the script", 1))
+        if PurePosixPath(path).name.casefold() in files:
             if mapper.file(candidate) is not None:
                 found[path] = candidate
         elif wants_folders and (path in own if is_word else mapper.existing(path)):

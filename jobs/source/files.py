@@ -3,6 +3,7 @@
 import ast
 import bisect
 import codecs
+import contextlib
 import io
 import re
 import tokenize
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from jobs.source import notebook
+from jobs.source import notebook, python2
 from jobs.source.script import Place
 
 MOST_BYTES = 2 * 1024**2
@@ -132,6 +133,8 @@ class Source:
                 warnings.simplefilter("ignore")
                 return ast.parse(self.code)
         except SyntaxError as error:
+            if not self.is_notebook and (older := self._read_otherwise()) is not None:
+                return older
             line = error.lineno
             if line is not None and self.is_notebook:
                 place = self.place(self._starts[min(line, len(self._starts)) - 1])
@@ -141,6 +144,18 @@ class Source:
             raise UnreadableError(_syntax_reason(self.code, error), line) from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise UnreadableError("is too deeply nested to be read") from error
+
+    def _read_otherwise(self) -> ast.Module | None:
+        """As the Python 2, or the notebook saved as a script, that the file may be."""
+        plain = notebook.without_commands(self.text)
+        older = (python2.as_python_3(each) for each in (self.text, plain))
+        for code in (plain, *older):
+            with warnings.catch_warnings(), contextlib.suppress(SyntaxError, ValueError):
+                warnings.simplefilter("ignore")
+                found = ast.parse(code)
+                self.code = code
+                return found
+        return None
 
     @cached_property
     def imports(self) -> list[ast.Import | ast.ImportFrom]:
@@ -237,17 +252,10 @@ def _applied(text: str, base: int, edits: list[Edit]) -> str:
     return "".join([*parts, text[position:]])
 
 
-_PYTHON_2 = re.compile(
-    r"^\s*print\s+[^\s(=.,]|^\s*exec\s+['\"]|except\s+[\w.]+\s*,\s*\w+\s*:|^\s*raise\s+\w+\s*,|<>"
-    r"|\bur['\"]|^\s*print\s*>>|\b0\d+\b",
-    re.MULTILINE,
-)
-
-
 def _syntax_reason(text: str, error: SyntaxError) -> str:
     lines = text.splitlines()
     shown = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else ""
-    if _PYTHON_2.search(shown) or "print" in (error.msg or ""):
+    if python2.LOOKS_LIKE.search(shown) or "print" in (error.msg or ""):
         return "is written for Python 2"
     return f"has a syntax error ({error.msg})"
 

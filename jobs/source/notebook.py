@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from jobs.source import python2
+
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE = re.compile(r"(?<=\n)")
@@ -144,8 +146,16 @@ def as_python(text: str) -> str:
     first = next((line.strip() for line in lines if line.strip()), "")
     if first.startswith("%%") and not first.startswith(_TIMING):
         return _blank(text)
-    masked = "\n".join(_masked_lines(lines))
-    return masked if _parses(masked) else _blank(text)
+    masked = without_commands(text)
+    if _parses(masked):
+        return masked
+    older = python2.as_python_3(masked)
+    return older if _parses(older) else _blank(text)
+
+
+def without_commands(text: str) -> str:
+    """The text with its magics and shell lines blanked out, character for character."""
+    return "\n".join(_masked_lines(text.split("\n")))
 
 
 def _masked_lines(lines: list[str]) -> Iterator[str]:

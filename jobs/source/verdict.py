@@ -243,7 +243,9 @@ def _folders(analysis: Analysis) -> list[DataFolder]:
     result: dict[str, DataFolder] = {}
     for folder in analysis.trace.folders:
         path = _clean(folder.path.value)
-        if not path or path.startswith(("http://", "https://", "gs://")) or path in result:
+        if path in ("", ".", "..") or path in result:  # where the script is
+            continue
+        if path.startswith(("http://", "https://", "gs://")):
             continue
         given = roles.get(path, set())
         if folder.archive or path.endswith(_ARCHIVES):

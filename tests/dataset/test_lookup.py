@@ -394,3 +394,11 @@ def test_what_the_repository_has_is_not_looked_for_elsewhere(operator, offers, t
     (offers / "pets" / "names.txt").write_text("theirs")
     (tmp_path / "names.txt").write_text("own")
     assert dataset.look_up(operator, NOTHING, tmp_path, [], ["names.txt"]).root is None
+
+
+def test_a_file_may_have_any_ending(operator, offers, tmp_path):
+    (offers / "digits").mkdir()
+    (offers / "digits" / "train-images.idx3-ubyte").write_bytes(b"x")
+    words = ["train-images.idx3-ubyte", "t10k-images.idx3-ubyte", "digits"]
+    source = dataset.look_up(operator, NOTHING, tmp_path, [], words)
+    assert source.mapping == {"train-images.idx3-ubyte": "digits/train-images.idx3-ubyte"}

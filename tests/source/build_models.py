@@ -60,6 +60,9 @@ def prepare():
         part = (np.zeros((40, *shape), "uint8"), np.zeros(40, "uint8"))
         for root in (keras, tf.keras):
             getattr(root.datasets, name).load_data = lambda part=part: (part, part)
+    kaggle = types.ModuleType("kagglehub")
+    kaggle.dataset_download = lambda _: "."
+    sys.modules["kagglehub"] = kaggle
     images = types.ModuleType("image")
     images.ImageDataGenerator = ImageDataGenerator
     for name in ("keras", "tensorflow.keras"):
@@ -74,7 +77,9 @@ def prepare():
 
 def run(folder, script):
     path = Path(folder, script)
-    code = Source(script, path.read_bytes()).code
+    source = Source(script, path.read_bytes())
+    assert source.tree  # what is in Python 2 is read as Python 3
+    code = source.code
     os.chdir(folder)
     sys.argv = [script]
     sys.path.insert(0, str(path.parent))

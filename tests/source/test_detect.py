@@ -42,13 +42,13 @@ def test_syntax_error_names_file_and_line(tmp_path):
 
 
 def test_python_2_is_named_as_such(tmp_path):
-    (tmp_path / "train.py").write_text("import keras\nprint 'training'\n")
+    (tmp_path / "train.py").write_text("import keras\nprint 'training', `1`\n")
     with pytest.raises(RetuneError, match=r"line 2, is written for Python 2"):
         detect.find(tmp_path, "train.py")
 
 
 def test_unreadable_candidates_are_named(tmp_path):
-    (tmp_path / "train.py").write_text("import keras\nprint 'training'\n")
+    (tmp_path / "train.py").write_text("import keras\nprint 'training', `1`\n")
     reading = detect.find(tmp_path)
     assert not reading.is_cnn
     assert "Python 2" in reading.reasons[0]
@@ -161,3 +161,8 @@ def test_notebook_places_name_cell_and_line(cnns):
     assert json.loads((example.root / example.script).read_bytes())["cells"][3]["source"][
         3
     ].startswith("model.add(layers.Conv2D(64")
+
+
+def test_the_folder_of_the_script_is_no_data_set(tmp_path):
+    (tmp_path / "train.py").write_text(CNN + "import os\nprint(os.listdir('.'), os.listdir('./'))\n")
+    assert [each.path for each in detect.find(tmp_path).data] == ["data"]

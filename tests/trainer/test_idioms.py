@@ -599,3 +599,52 @@ print("kept", classifier.get_params()["epochs"], scikit_learn.KerasRegressor)
     assert result.outcome == "complete", console
     assert not [each for each in result.notes if "failed" in each], console
     assert "kept 1" in console
+
+
+def test_a_script_in_python_2_is_run_as_it_was_meant(study):
+    script = (
+        """
+import cPickle
+assert 7 / 2 == 3 and 7 / 2.0 == 3.5 and range(3)[2] == 2, "division"
+for number in xrange(2):
+    print "number %d" % number, number
+try:
+    {}["none"]
+except KeyError, error:
+    print "caught", error
+"""
+        + DATA
+        + MODEL
+        + FIT
+    )
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "number 1 1" in console
+    assert "caught 'none'" in console
+    assert "It is written for Python 2; it is run as Python 3." in result.notes
+
+
+def test_a_notebook_saved_as_a_script(study):
+    result, spool = study.run("%matplotlib inline\n!ls\n" + DATA + MODEL + FIT)
+    assert result.outcome == "complete", spool.console.read_text()
+    assert "It has commands of a notebook; it is run as Python 3." in result.notes
+
+
+def test_logs_for_a_board_that_is_not_there(study):
+    board = """
+import tensorflow as tf
+tf.summary.scalar("loss", 0.5, step=1)
+board = keras.callbacks.TensorBoard(log_dir="./logs", histogram_freq=1, batch_size=8)
+other = tf.keras.callbacks.TensorBoard("logs", write_grads=True)
+"""
+    fit = FIT.replace("epochs=3", "epochs=1, callbacks=[board, other]")
+    result, spool = study.run(DATA + MODEL + board + fit)
+    assert result.outcome == "complete", spool.console.read_text()
+
+
+def test_a_script_in_a_package_finds_what_is_beside_the_package(study):
+    # `service` is a package by its name alone, found from the folder above it.
+    script = "import service.src\nprint('from', service.__path__)\n" + DATA + MODEL + FIT
+    result, spool = study.run(script, name="service/src/train.py")
+    assert result.outcome == "complete", spool.console.read_text()

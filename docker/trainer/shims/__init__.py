@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from trainer.shims import (
     absent,
+    boards,
     convolution,
     devices,
     history,
+    kaggle,
     layers,
     models,
     modules,
@@ -32,6 +34,8 @@ def install(note: Callable[[str], None]) -> None:
     saving.install()
     convolution.install()
     devices.install(note)
+    boards.install(note)
+    kaggle.install()
     tables.install(note)
     wrappers.install()
     absent.install(note)

@@ -76,6 +76,11 @@ def call(
         return _built_in(run, parts[-2])
     if name.startswith("tensorflow.data."):
         return _pipeline(run, last, args)
+    if name == "kagglehub.dataset_download" and (handle := _text(args[0] if args else None)):
+        # Where the trainer puts what the data set has for it.
+        folder = Const(value=f"kagglehub/{handle}", trail=args[0].trail)
+        run.trace.folder(folder)
+        return folder
     if name == "tensorflow_datasets.load":
         data = Data(loader="tensorflow_datasets")
         if "with_info" in kwargs:
