@@ -144,7 +144,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     if path.is_dir():
         reading = _find(path)
     elif path.exists():
-        reading = detect.read(path.parent, path.name)
+        reading = _read(path)
     else:
         raise RetuneError(f"There is no file or folder {path}.")
     print(json.dumps(as_json(reading), indent=2) if arguments.json else explain(reading))
@@ -160,6 +160,24 @@ def _find(folder: Path) -> "Reading":
 
     wanted = read_repository_settings(folder)
     return detect.find(folder, wanted.script, wanted.hold, wanted.allow)
+
+
+def _read(path: Path) -> "Reading":
+    """A file, as the jobs read it: with the wishes in its repository's ``retune.toml``."""
+    from jobs.source import detect
+
+    # Not resolved: a link is to be judged as one.
+    folder = Path(os.path.abspath(path)).parent
+    root = next(
+        (each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), folder
+    )
+    if not os.path.lexists(root / "retune.toml"):
+        return detect.read(path.parent, path.name)
+    from jobs.settings import read_repository_settings
+
+    wanted = read_repository_settings(root)
+    script = (folder / path.name).relative_to(root).as_posix()
+    return detect.read(root, script, wanted.hold, wanted.allow)
 
 
 def _provision(arguments: argparse.Namespace) -> int:

@@ -102,7 +102,9 @@ def _run_script(session: Session, places: "Places") -> Ending:
         os.chdir(made.script.parent)
         _prepare_python(session, made.root)
         # Some start it from further up: python -m src.train.
-        sys.path += [str(each) for each in made.script.parents[1:] if each.is_relative_to(made.root)]
+        sys.path += [
+            str(each) for each in made.script.parents[1:] if each.is_relative_to(made.root)
+        ]
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
         pipelines.end_at_once()

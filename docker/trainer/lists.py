@@ -12,7 +12,9 @@ import numpy as np
 
 def as_arrays(model: keras.Model, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``fit`` or ``evaluate`` with such lists as arrays."""
-    changed = {name: _array(model, given[name]) for name in ("x", "y") if name in given}
+    changed: dict[str, Any] = {
+        name: _array(model, given[name]) for name in ("x", "y") if name in given
+    }
     validation = given.get("validation_data")
     if isinstance(validation, (tuple, list)):
         changed["validation_data"] = tuple(_array(model, each) for each in validation)

@@ -7,6 +7,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import io
+import itertools
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -47,7 +48,8 @@ def tree(text: str, name: str) -> ast.Module:
         except (SyntaxError, ValueError):
             raise error from None
     _provide()
-    return ast.fix_missing_locations(_Division().visit(older))
+    divided: ast.Module = ast.fix_missing_locations(_Division().visit(older))
+    return divided
 
 
 def install(root: Path) -> None:
@@ -56,7 +58,7 @@ def install(root: Path) -> None:
 
     def source_to_code(self: Any, data: Any, path: Any, **named: Any) -> CodeType:
         try:
-            return original(self, data, path, **named)  # type: ignore[no-any-return]
+            return original(self, data, path, **named)
         except SyntaxError:
             if not isinstance(data, bytes) or not Path(path).is_relative_to(root):
                 raise
@@ -129,7 +131,7 @@ def _changes(tokens: list[_Token]) -> Iterator[_Change]:
             yield statement[-1].end, statement[-1].end, ")"
         elif word == "except" and (comma := _comma(statement)):
             yield comma.start, comma.end, " as"
-        for number, following in zip(statement, statement[1:], strict=False):
+        for number, following in itertools.pairwise(statement):
             if number.type != tokenize.NUMBER or number.end != following.start:
                 continue
             if following.string in ("L", "l"):

@@ -1,6 +1,7 @@
 """Python 2 as Python 3, with every character where it was but for what stands behind it."""
 
 import io
+import itertools
 import re
 import tokenize
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def _changes(tokens: list[_Token]) -> Iterator[_Change]:
             yield statement[-1].end, statement[-1].end, ")"
         elif word == "except" and (comma := _comma(statement)):
             yield comma.start, comma.end, " as"
-        for number, following in zip(statement, statement[1:], strict=False):
+        for number, following in itertools.pairwise(statement):
             if number.type != tokenize.NUMBER or number.end != following.start:
                 continue
             if following.string in ("L", "l"):

@@ -164,5 +164,7 @@ def test_notebook_places_name_cell_and_line(cnns):
 
 
 def test_the_folder_of_the_script_is_no_data_set(tmp_path):
-    (tmp_path / "train.py").write_text(CNN + "import os\nprint(os.listdir('.'), os.listdir('./'))\n")
+    (tmp_path / "train.py").write_text(
+        CNN + "import os\nprint(os.listdir('.'), os.listdir('./'))\n"
+    )
     assert [each.path for each in detect.find(tmp_path).data] == ["data"]

@@ -1,5 +1,6 @@
 """What `python -m jobs explain` loads to answer."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -35,3 +36,15 @@ def test_explain_minds_the_settings_of_a_repository(cnns, tmp_path):
     command = [sys.executable, "-m", "jobs", "explain", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.count("it is held in retune.toml") == 2
+
+
+def test_explaining_a_file_minds_the_settings_of_its_repository(cnns, tmp_path):
+    example = next(each for each in cnns if each.name == "classic_cats_dogs.py")
+    example.copy_to(tmp_path / "training")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "retune.toml").write_text('hold = ["optimizer.name"]\n')
+    script = tmp_path / "training" / example.script
+    command = [sys.executable, "-m", "jobs", "explain", "--json", str(script)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, cwd=ROOT).stdout)
+    assert found["script"] == f"training/{example.script}"
+    assert "retune.toml" in found["hyperparameters"]["optimizer.name"]["held"]

@@ -145,7 +145,7 @@ def _set_attributes(root: str) -> None:
 
 
 def _respell(name: str) -> None:
-    """Let a module answer to names in other spelling: ``maxnorm``, until Keras 2.15 ``max_norm``."""
+    """Let a module answer to names in other spelling: ``maxnorm`` of Keras 2.15 and older."""
     try:
         module = importlib.import_module(name)
     except ImportError:

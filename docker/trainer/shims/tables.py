@@ -85,7 +85,7 @@ def _placed(plot: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _styles(note: Callable[[str], None]) -> None:
-    """``plt.style.use("seaborn")``: its styles were renamed with matplotlib 3.6, dropped with 3.8."""
+    """``plt.style.use("seaborn")``: renamed with matplotlib 3.6, dropped with 3.8."""
     from matplotlib import style
 
     original = style.use
@@ -99,4 +99,4 @@ def _styles(note: Callable[[str], None]) -> None:
         except OSError:
             note(f"matplotlib has no style {name!r}; the pictures have the usual one.")
 
-    style.use = use
+    style.use = use  # type: ignore[assignment]

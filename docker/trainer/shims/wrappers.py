@@ -39,7 +39,7 @@ class BaseWrapper:
         elif not inspect.isfunction(build) and not inspect.ismethod(build):
             build = build.__call__
         self.model = build(**self.filter_sk_params(build))
-        if "categorical_crossentropy" == self.model.loss and np.ndim(y) != 2:
+        if self.model.loss == "categorical_crossentropy" and np.ndim(y) != 2:
             y = keras.utils.to_categorical(y)
         given = self.filter_sk_params(keras.Model.fit, named)
         if "nb_epoch" in self.sk_params:
