@@ -137,7 +137,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     import json
 
-    from jobs.source import detect
     from jobs.source.explain import as_json, explain
 
     path: Path = arguments.path

@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import json
 import linecache
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from types import CodeType, ModuleType
 
 from trainer import python2
 
+# Commands that IPython takes without a sign before them.
+_COMMAND = re.compile(r"(pip3?|conda|cd|ls|mkdir|rm|cp|mv|cat|wget|unzip) +[\w./~\"'-]")
 # The cells after a notebook's cell, by the name that the cell is compiled under.
 _cells_after: dict[str, str] = {}
 
@@ -188,7 +191,9 @@ def _without_magics(text: str, cell: int, note: Callable[[str], None]) -> str:
         assigned = stripped.partition("=")[2].lstrip()
         if goes_on:
             lines[index] = ""
-        elif stripped.startswith(("%", "!")) or (stripped.endswith("?") and not _parses(stripped)):
+        elif stripped.startswith(("%", "!")) or (
+            (stripped.endswith("?") or _COMMAND.match(stripped)) and not _parses(stripped)
+        ):
             note(f"Cell {cell}: left out {stripped}")
             lines[index] = f"{indent}pass"
         elif assigned.startswith(("!", "%")):

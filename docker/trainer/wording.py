@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ _SKIPPED = frozenset(
         *("__pycache__", "node_modules", "site-packages", "dist-packages"),
         *("venv", "env", "build", "dist"),
     )
+)
+_MOVES = re.compile(
+    rb"\bshutil\.(move|copy|copyfile|copy2|rmtree)\b|\bos\.(rename|remove|unlink|replace)\b"
+    rb"|\b(copyfile|rmtree)\("
 )
 _MOST_FILES, _MOST_BYTES = 200, 8 * 1024**2
 
@@ -32,6 +37,15 @@ def strings(root: Path) -> frozenset[str]:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             }
     return frozenset(found)
+
+
+def moves_files(root: Path) -> bool:
+    """Whether a script below ``root`` moves, copies or removes files, as far as its text says."""
+    return any(
+        _MOVES.search(text if isinstance(text, bytes) else text.encode(errors="replace"))
+        for path in _scripts(root)
+        for text in texts(path)
+    )
 
 
 def _scripts(root: Path) -> Iterator[Path]:

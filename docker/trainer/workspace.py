@@ -11,6 +11,7 @@ from trainer import elsewhere, wording
 
 # Files that a script reads only, or too large to copy for each trial, are linked.
 _LINKED_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+_MOST_OWN = 60_000
 _COPIED_BYTES = 16 * 1024 * 1024
 
 # What people call the parts of a data set. A script that names one finds the other.
@@ -54,8 +55,11 @@ def make(
     if not place.is_file():
         raise FileNotFoundError(f"There is no {script} in the commit.")
     # From the outside in, so that a link for a folder becomes a folder before it gets an entry.
+    moves = wording.moves_files(source)
     for path in sorted(links, key=lambda each: len(each.parts)):
         _link(path, links[path], stop=work)
+        if moves and path.is_dir():
+            _own(path, [_MOST_OWN])
     elsewhere.prepare(literals, work)
     return Workspace(root, place)
 
@@ -132,6 +136,16 @@ def _link(path: Path, target: Path, stop: Path) -> None:
         _unfold(path)
         for name, entry in aliases.items():
             (path / name).symlink_to(entry)
+
+
+def _own(folder: Path, left: list[int]) -> None:
+    """Folders of the script's own, with links to the files, where it moves or removes some."""
+    if folder.is_symlink():
+        _unfold(folder)
+    for entry in list(os.scandir(folder)):
+        left[0] -= 1
+        if left[0] > 0 and entry.is_dir():
+            _own(Path(entry.path), left)
 
 
 def _unfold(link: Path) -> None:

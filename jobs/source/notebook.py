@@ -11,7 +11,9 @@ from jobs.source import python2
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE = re.compile(r"(?<=\n)")
-_SHELL = re.compile(r"^(\s*)([%!?].*|[\w.]+\?{1,2}\s*)$")
+# IPython takes some commands without a sign before them.
+_COMMANDS = r"(?:pip3?|conda|cd|ls|mkdir|rm|cp|mv|cat|wget|unzip) +[\w./~\"'-]"
+_SHELL = re.compile(rf"^(\s*)([%!?].*|[\w.]+\?{{1,2}}\s*|{_COMMANDS}.*)$")
 _ASSIGNED = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!].*)$")
 _TIMING = ("%%time", "%%capture", "%%timeit", "%%prun")
 

@@ -168,3 +168,9 @@ def test_the_folder_of_the_script_is_no_data_set(tmp_path):
         CNN + "import os\nprint(os.listdir('.'), os.listdir('./'))\n"
     )
     assert [each.path for each in detect.find(tmp_path).data] == ["data"]
+
+
+def test_commands_without_a_sign_are_no_python(tmp_path):
+    cell = {"cell_type": "code", "source": "pip install keras\ncd /content/data\n" + CNN}
+    (tmp_path / "train.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
+    assert detect.find(tmp_path).values()["conv1.filters"] == 8

@@ -178,7 +178,7 @@ def test_a_notebook_is_run_cell_by_cell(study):
     cells = [
         {"cell_type": "markdown", "source": "# A network"},
         {"cell_type": "code", "source": ["%matplotlib inline\n", "!pip install keras\n", DATA]},
-        {"cell_type": "code", "source": MODEL + "files = !ls\nmodel?\n" + FIT},
+        {"cell_type": "code", "source": "cd ./data\n" + MODEL + "files = !ls\nmodel?\n" + FIT},
         {"cell_type": "code", "source": "%%bash\nrm -rf /\n"},
     ]
     content = json.dumps({"cells": cells, "nbformat": 4})
@@ -187,6 +187,7 @@ def test_a_notebook_is_run_cell_by_cell(study):
     assert result.notes == [
         "Cell 1: left out %matplotlib inline",
         "Cell 1: left out !pip install keras",
+        "Cell 2: left out cd ./data",
         "Cell 2: left out files = !ls",
         "Cell 2: left out model?",
         "Cell 3 was left out: %%bash",
@@ -332,8 +333,13 @@ from keras.api._v2.keras import layers as old_layers
 from scipy.misc import imresize
 from google.colab import drive, files
 from IPython.display import Image
+import splitfolders
 import wandb
+from dotenv import load_dotenv
 from wandb.keras import WandbCallback
+
+load_dotenv()
+splitfolders.ratio("photos", output="parts", ratio=(0.8, 0.2))
 
 get_ipython().run_line_magic("matplotlib", "inline")
 drive.mount("/content/drive")

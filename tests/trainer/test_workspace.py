@@ -89,3 +89,23 @@ def test_an_import_that_a_script_is_ready_to_see_fail(
     path.write_text(f"import first\ntry:\n    import second\n{handler}\n    import third\n")
     found = [script.expects_failing_import(str(path), line) for line in (1, 3, 5)]
     assert found == [False, expected, False]
+
+
+@pytest.mark.parametrize("text", ["import shutil\nshutil.move('a', 'b')\n", "base = 'pets'\n"])
+def test_a_script_that_moves_files_has_folders_of_its_own(tmp_path: Path, text: str) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "cnn.py").write_text(text)
+    cats = tmp_path / "data" / "pets" / "train" / "cats"
+    cats.mkdir(parents=True)
+    (cats / "1.jpg").write_bytes(b"x")
+    made = workspace.make(
+        tmp_path / "source", tmp_path / "work", "cnn.py", {"pets": "pets"}, tmp_path / "data"
+    )
+    seen = made.root / "pets" / "train" / "cats" / "1.jpg"
+    assert seen.read_bytes() == b"x"
+    if "move" in text:
+        seen.rename(seen.parent.parent / "2.jpg")
+        assert (seen.parent.parent / "2.jpg").read_bytes() == b"x"
+    else:
+        assert seen.parent.resolve() == cats
+    assert (cats / "1.jpg").exists()

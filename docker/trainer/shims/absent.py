@@ -22,6 +22,10 @@ _ABSENT = frozenset(
         *("google.colab", "IPython", "kaggle", "kaggle_secrets", "gdown", "opendatasets"),
         *("wandb", "mlflow", "neptune", "comet_ml", "livelossplot", "keras_tqdm"),
         *("pydot", "pydot_ng", "graphviz", "visualkeras", "ann_visualizer", "netron"),
+        *("pydrive", "pydrive2", "oauth2client", "dotenv", "loguru", "tabulate", "prettytable"),
+        *("plotly", "mlxtend", "tkinter", "streamlit", "gradio", "tensorflowjs", "mysql"),
+        # What it divides is mounted in its parts already, under the names that are read later.
+        *("splitfolders", "split_folders"),
         *("playsound", "winsound", "pyttsx3", "telegram_send", "nvidia_smi", "GPUtil"),
     )
 )
