@@ -22,6 +22,8 @@ def as_arrays(model: keras.Model, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _array(model: keras.Model, data: Any) -> Any:
+    if isinstance(data, np.ndarray) and data.dtype == object:
+        return _plain(data)
     if not isinstance(data, (list, tuple)) or not data:
         return data
     if all(isinstance(each, numbers.Number) for each in data):
@@ -30,6 +32,14 @@ def _array(model: keras.Model, data: Any) -> Any:
     if None in shapes or len(shapes) > 1 or len(data) <= _most(model):
         return data
     return np.asarray(data)
+
+
+def _plain(data: Any) -> Any:
+    """Numbers, or arrays of one shape, in an array that says nothing of them."""
+    try:
+        return np.array(data.tolist(), dtype="float32")
+    except (TypeError, ValueError):
+        return data
 
 
 def _most(model: keras.Model) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from jobs.dataset.layout import (
     Split,
     child_folders,
+    holds_images,
     is_clutter,
     join,
     looks_like_image,
@@ -21,6 +22,7 @@ HELD_OUT: Mapping[Split, float] = {"validation": 0.2, "test": 0.1}
 """Share of the images that a split takes where the data set has none of its own."""
 _PHOTOGRAPHS = frozenset((".jpg", ".jpeg"))
 """A missing PNG may be one that the script writes; these are read."""
+_PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".rar", ".7z")
 _FILE_SUFFIXES = frozenset(
     (
         *(".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".yml", ".xls", ".xlsx", ".parquet"),
@@ -69,9 +71,17 @@ class Mapper:
         self.real: dict[Split, str] = dict(self.layout.splits)
 
     def map_all(self) -> dict[str, str]:
+        if self._is_packed():
+            # The script unpacks it, into the folders that it names.
+            return dict(self.files)
         self._provide_splits()
         found = self.files | {each.path: self._map(each) for each in self.folders}
         return found | {e.path: place for e in self.missing if (place := self._instead(e, found))}
+
+    def _is_packed(self) -> bool:
+        """Whether all there is is an archive that the script names."""
+        packed = any(place.lower().endswith(_PACKED) for place in self.files.values())
+        return packed and not holds_images(self.root)
 
     def _role(self, literal: str) -> Split | None:
         """What the script uses the path for; None where it takes all there is from it."""

@@ -402,3 +402,19 @@ def test_a_file_may_have_any_ending(operator, offers, tmp_path):
     words = ["train-images.idx3-ubyte", "t10k-images.idx3-ubyte", "digits"]
     source = dataset.look_up(operator, NOTHING, tmp_path, [], words)
     assert source.mapping == {"train-images.idx3-ubyte": "digits/train-images.idx3-ubyte"}
+
+
+def test_what_a_script_unpacks_it_unpacks_into_folders_of_its_own(
+    operator, offers, tree, named, tmp_path
+):
+    (offers / "cells").mkdir()
+    (offers / "cells" / "cell_images.zip").write_bytes(b"x")
+    data = [
+        named("/content/drive/cell_images.zip", "archive"),
+        named("/content/cells/cell_images", "all"),
+    ]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"/content/drive/cell_images.zip": "cells/cell_images.zip"}
+    tree("cells", "cell_images/ill", "cell_images/well")
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping["/content/cells/cell_images"] == "cells/cell_images"

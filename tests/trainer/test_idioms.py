@@ -572,6 +572,7 @@ def test_folders_that_git_does_not_keep_are_made(study):
 def test_names_in_the_spelling_of_keras_2(study):
     names = """
 from keras.constraints import maxnorm, unitnorm
+from keras.models import Input, model_from_yaml
 from tensorflow.keras.constraints import maxnorm as other
 print("found", maxnorm(3), unitnorm(), other)
 try:
@@ -579,11 +580,13 @@ try:
 except ImportError as error:
     print("missing", error)
 """
-    result, spool = study.run(names + DATA + MODEL + FIT)
+    after = "print('again', model_from_yaml(model.to_yaml()).count_params(), Input((2, 2)).shape)"
+    result, spool = study.run(names + DATA + MODEL + FIT + after)
     console = spool.console.read_text()
     assert result.outcome == "complete", console
     assert "found <" in console
     assert "missing" in console
+    assert "again" in console
 
 
 def test_a_model_in_a_wrapper_of_scikit_learn(study):
@@ -654,3 +657,23 @@ def test_a_script_in_a_package_finds_what_is_beside_the_package(study):
     script = "import service.src\nprint('from', service.__path__)\n" + DATA + MODEL + FIT
     result, spool = study.run(script, name="service/src/train.py")
     assert result.outcome == "complete", spool.console.read_text()
+
+
+def test_more_words_of_keras_2(study):
+    words = """
+import tensorflow as tf
+from tensorflow.keras.layers import Dense
+from keras.preprocessing.image import ImageDataGenerator
+flip = tf.keras.layers.experimental.preprocessing.RandomFlip("horizontal")
+images, labels = ImageDataGenerator().flow(x, y, batch_size=4).next()
+print("batch", images.shape, flip(images).shape)
+model.save_weights("weights/first.h5")
+for optimizer in (tf.keras.optimizers.legacy.Adam(0.01), tf.train.AdamOptimizer()):
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    weights = ["auto", np.ones(2)][isinstance(optimizer, tf.train.AdamOptimizer)]
+    model.fit(x, y.astype(object), epochs=1, validation_split=0.2, class_weight=weights)
+"""
+    result, spool = study.run(DATA + MODEL + words)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "batch (4, 8, 8, 3) (4, 8, 8, 3)" in console

@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from trainer.shims.modules import namespaces
+
 _RENAMED = {
     "init": "kernel_initializer",
     "W_regularizer": "kernel_regularizer",
@@ -40,6 +42,9 @@ _ORDERS = {"th": "channels_first", "tf": "channels_last"}
 
 
 def install(note: Callable[[str], None]) -> None:
+    for module in namespaces("models"):
+        # Until Keras 2.15 it was found there as well.
+        module.Input = keras.Input  # type: ignore[attr-defined]
     for name in _LAYERS:
         layer = getattr(keras.layers, name)
         layer.__init__ = _translating(layer.__init__, name, note)

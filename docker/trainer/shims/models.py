@@ -7,6 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.legacy.preprocessing.image import Iterator
+
+from trainer.shims.modules import namespaces
 
 _RENAMED = {
     "generator": "x",
@@ -40,6 +43,12 @@ def install(note: Callable[[str], None]) -> None:
     )
     model.predict_classes = _predict_classes
     model.predict_proba = lambda self, *given, **named: self.predict(*given, **named)
+    # Dropped with Keras 3.0, as Python 2 went.
+    Iterator.next = lambda self: next(self)
+    # Dropped with Keras 2.6; JSON is YAML as well.
+    model.to_yaml = lambda self, **_: self.to_json()
+    for module in namespaces("models"):
+        module.model_from_yaml = keras.models.model_from_json  # type: ignore[attr-defined]
 
 
 def _with_metrics_third(original: Callable[..., None]) -> Callable[..., None]:
@@ -52,6 +61,8 @@ def _with_metrics_third(original: Callable[..., None]) -> Callable[..., None]:
             # After the metrics came loss_weights.
             named |= dict(zip(("loss_weights",), arguments[3:4], strict=False))
             arguments = arguments[:2]
+        # Keras 0.3 asked for it.
+        named.pop("class_mode", None)
         original(model, *arguments, **named)
 
     return compile_
@@ -76,6 +87,8 @@ def _translating(original: Callable[..., Any], note: Callable[[str], None]) -> C
                 named[new] = named.pop(old)
         for name in _DROPPED:
             named.pop(name, None)
+        if "class_weight" in named:
+            named["class_weight"] = _weights(named["class_weight"])
         data = arguments[0] if arguments else named.get("x")
         if "samples_per_epoch" in named:
             named["steps_per_epoch"] = _steps(data, named.pop("samples_per_epoch"))
@@ -85,6 +98,15 @@ def _translating(original: Callable[..., Any], note: Callable[[str], None]) -> C
         return original(model, *arguments, **named)
 
     return method
+
+
+def _weights(given: Any) -> Any:
+    """Keras 1 took "auto", and did nothing for it; a list or array has the classes in order."""
+    if isinstance(given, str):
+        return None
+    if isinstance(given, (list, tuple, np.ndarray)):
+        return dict(enumerate(float(each) for each in given))
+    return given
 
 
 def _steps(data: Any, samples: int) -> int:

@@ -1,5 +1,6 @@
 """Module paths of older Keras: ``keras.layers.convolutional``, ``tensorflow.python.keras`` …"""
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -94,7 +95,12 @@ def install() -> None:
     for name in [each for each in sys.modules if f"{each}.".startswith(f"{_PRIVATE}.")]:
         del sys.modules[name]
     _complete()
+    # What is imported by its path later replaces what was an attribute before: now, not then.
+    parts = {each.partition(".")[0] for each in (*_MOVED, *_MOVED.values())} | set(_RESPELLED)
     for root in ROOTS:
+        for name in sorted(parts):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(f"{root}.{name}")
         _set_attributes(root)
         for name in _RESPELLED:
             _respell(f"{root}.{name}")

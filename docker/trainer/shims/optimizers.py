@@ -5,10 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from trainer.shims.modules import namespaces
 
 _NAMES = ("SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam", "Ftrl")
+
+_TENSORFLOW = {
+    "AdamOptimizer": "Adam",
+    "RMSPropOptimizer": "RMSprop",
+    "AdagradOptimizer": "Adagrad",
+    "GradientDescentOptimizer": "SGD",
+    "MomentumOptimizer": "SGD",
+}
 
 
 def install() -> None:
@@ -22,6 +31,17 @@ def install() -> None:
         for name in _NAMES:
             if not hasattr(module, name.lower()):
                 setattr(module, name.lower(), getattr(keras.optimizers, name))
+    # The optimizers of Keras 2.10, kept beside the new ones until 3.0, which raises errors there.
+    for module in namespaces("optimizers.legacy"):
+        for name in (*_NAMES, "Optimizer"):
+            setattr(module, name, getattr(keras.optimizers, name))
+    for module in namespaces("optimizers"):
+        for legacy in namespaces("optimizers.legacy"):
+            module.legacy = legacy  # type: ignore[attr-defined]
+    # TensorFlow 1's, which `compile` took as well.
+    for old, name in _TENSORFLOW.items():
+        if not hasattr(tf.train, old):
+            setattr(tf.train, old, getattr(keras.optimizers, name))
 
 
 def _translating(original: Callable[..., None]) -> Callable[..., None]:

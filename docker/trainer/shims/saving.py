@@ -51,6 +51,7 @@ def _saving(original: Callable[..., None]) -> Callable[..., None]:
 def _saving_weights(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def save_weights(model: Any, filepath: Any, *arguments: Any, **named: Any) -> None:
+        os.makedirs(os.path.dirname(str(filepath)) or ".", exist_ok=True)
         if str(filepath).endswith(".weights.h5"):
             original(model, filepath, *arguments, **named)
             return
