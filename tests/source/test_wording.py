@@ -5,7 +5,7 @@ from jobs.source.wording import beginnings, strings
 
 def test_every_string_of_scripts_and_notebooks(tmp_path):
     (tmp_path / "train.py").write_text("a = 'data/train'\nb = f'{a}/Cat'\nc = r'C:\\me'\n")
-    (tmp_path / "broken.py").write_text("print 'no'\n")
+    (tmp_path / "broken.py").write_text("print 'no', `1`\n")
     cell = {"cell_type": "code", "source": "%cd /content\nopen('/home/accuracy.txt', 'w')\n"}
     (tmp_path / "cnn.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
     assert strings(tmp_path) >= {"data/train", "/Cat", "C:\\me", "/home/accuracy.txt", "w"}

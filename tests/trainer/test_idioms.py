@@ -668,6 +668,8 @@ flip = tf.keras.layers.experimental.preprocessing.RandomFlip("horizontal")
 images, labels = ImageDataGenerator().flow(x, y, batch_size=4).next()
 print("batch", images.shape, flip(images).shape)
 model.save_weights("weights/first.h5")
+seen = keras.models.Model(inputs=model.input, outputs=model.layers[0].output)
+print("seen", seen.predict(x[:2]).shape, model.output.shape)
 for optimizer in (tf.keras.optimizers.legacy.Adam(0.01), tf.train.AdamOptimizer()):
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     weights = ["auto", np.ones(2)][isinstance(optimizer, tf.train.AdamOptimizer)]
@@ -677,3 +679,4 @@ for optimizer in (tf.keras.optimizers.legacy.Adam(0.01), tf.train.AdamOptimizer(
     console = spool.console.read_text()
     assert result.outcome == "complete", console
     assert "batch (4, 8, 8, 3) (4, 8, 8, 3)" in console
+    assert "seen (2, 6, 6, 4) (None, 2)" in console

@@ -43,12 +43,27 @@ def install(note: Callable[[str], None]) -> None:
     )
     model.predict_classes = _predict_classes
     model.predict_proba = lambda self, *given, **named: self.predict(*given, **named)
+    for name in ("input", "output"):
+        setattr(keras.Sequential, name, _end_of_sequential(name))
     # Dropped with Keras 3.0, as Python 2 went.
     Iterator.next = lambda self: next(self)
     # Dropped with Keras 2.6; JSON is YAML as well.
     model.to_yaml = lambda self, **_: self.to_json()
     for module in namespaces("models"):
         module.model_from_yaml = keras.models.model_from_json  # type: ignore[attr-defined]
+
+
+def _end_of_sequential(name: str) -> property:
+    """``model.input`` of a Sequential that is built; since Keras 3.0 it has to be called first."""
+    original = getattr(keras.layers.Layer, name)
+
+    def read(model: Any) -> Any:
+        functional = getattr(model, "_functional", None)
+        if functional is None or model._inbound_nodes:
+            return original.fget(model)
+        return getattr(functional, f"{name}s")[0]
+
+    return property(read)
 
 
 def _with_metrics_third(original: Callable[..., None]) -> Callable[..., None]:
