@@ -159,7 +159,8 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
             f"is beside it at {curve.validation:.3f}: it is not at its end.",
         )
         return
-    if train is not None and curve.gap < 0.06 and train < 0.95:
+    together = min(0.06, max(SLIGHT_GAP, 2 * curve.error))
+    if train is not None and curve.gap < together and train < 0.95:
         yield (
             "underfit",
             f"Training accuracy {train:.3f} and validation accuracy {curve.validation:.3f} are "
@@ -172,4 +173,5 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
             f"changed less than that around {curve.validation:.3f}.",
         )
     else:
-        yield "converged", f"Validation accuracy has settled at {curve.validation:.3f}."
+        below = "" if train is None else f", {curve.gap:.3f} below training"
+        yield "converged", f"Validation accuracy has settled at {curve.validation:.3f}{below}."

@@ -151,3 +151,11 @@ def test_a_measured_curve_opens_until_it_flattens_and_overfits_from_then_on(seen
     assert found.kind == kind
     if kind == "overfit":
         assert "rising" not in [each.kind for each in found.also]
+
+
+def test_flat_below_training_is_no_underfit():
+    train = [0.795, 0.804, 0.813, 0.804, 0.818, 0.815, 0.817]
+    validation = [0.766, 0.773, 0.773, 0.769, 0.778, 0.772, 0.770]
+    found = diagnose(epochs(train, validation), validation_images=600)
+    assert found.kind == "converged"
+    assert "0.043 below training" in found.sentence
