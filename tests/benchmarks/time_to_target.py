@@ -109,6 +109,7 @@ def run_arm(arm: str, seed: int, chosen: argparse.Namespace, arrays: Path) -> Ru
         "seed": seed,
         "data": chosen.data.name,
         "date": date.today().isoformat(),
+        "commit": commit(),
         "core": chosen.core,
         "cap": chosen.cap,
         "ended": ended,
@@ -120,6 +121,18 @@ def run_arm(arm: str, seed: int, chosen: argparse.Namespace, arrays: Path) -> Ru
         "training": round(sum(each.get("fit_seconds", 0.0) for each in told), 1) or None,
         "reached": reached,
     }
+
+
+def commit() -> str:
+    """What is measured: the commit that is checked out, in seven digits; empty outside of git."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=7", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
 
 
 def _end(process: psutil.Popen) -> None:
