@@ -42,6 +42,7 @@ def make(
     literals = wording.strings(source)
     relative = {path: place for path, place in data.items() if not posixpath.isabs(path)}
     relative |= _as_windows_spells(relative, literals)
+    relative |= _put_together_in_windows(relative, literals, data_root)
     # A script that names ../data finds it inside of the trial's folder as well.
     levels = [_levels_up(posixpath.join(posixpath.dirname(script), path)) for path in relative]
     root = work.joinpath(*["above"] * max(levels, default=0))
@@ -60,6 +61,10 @@ def make(
         _link(path, links[path], stop=work)
         if moves and path.is_dir():
             _own(path, [_MOST_OWN])
+    left = [_MOST_OWN]
+    for path in links:
+        if "\\" in path.name and path.is_dir():
+            _spread(path, left)
     elsewhere.prepare(literals, work)
     return Workspace(root, place)
 
@@ -84,7 +89,41 @@ def _as_windows_spells(data: Mapping[str, str], literals: Collection[str]) -> di
                 found[posixpath.join(spelled, rest)] = place
                 if spelled.endswith("\\"):
                     found[spelled + rest] = place
+                slash = "" if spelled.endswith("\\") else "\\"
+                found[spelled + slash + rest.replace("/", "\\")] = place
     return found
+
+
+def _put_together_in_windows(
+    data: Mapping[str, str], literals: Collection[str], data_root: Path
+) -> dict[str, str]:
+    """Paths whose last part alone has backslashes: ``\\train`` or ``train\\cats`` behind a folder.
+
+    The folder's path, or all of it, may be one of ``data``.
+    """
+    found: dict[str, str] = {}
+    for spelled in literals:
+        plain = spelled.replace("\\", "/").strip("/")
+        if "\\" not in spelled or "\n" in spelled or not plain or ".." in plain.split("/"):
+            continue
+        for path, place in data.items():
+            if path.endswith(f"/{plain}"):
+                found[_behind(path.removesuffix(f"/{plain}"), spelled)] = place
+            elif not plain.startswith(path) and _is_there(data_root / place / plain):
+                found[_behind(path, spelled)] = posixpath.join(place, plain)
+    return found
+
+
+def _behind(folder: str, spelled: str) -> str:
+    """A script adds what begins with a slash, and joins what does not."""
+    return folder + spelled if spelled[0] in "\\/" else posixpath.join(folder, spelled)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a text that is too long, or has a null in it
+        return False
 
 
 def _levels_up(path: str) -> int:
@@ -146,6 +185,23 @@ def _own(folder: Path, left: list[int]) -> None:
         left[0] -= 1
         if left[0] > 0 and entry.is_dir():
             _own(Path(entry.path), left)
+
+
+def _spread(folder: Path, left: list[int]) -> None:
+    """Beside ``C:\\cats``, which is one name here, put ``C:\\cats\\train`` and what is below."""
+    above = folder.name.rstrip("\\")
+    for entry in sorted(os.listdir(folder)):
+        left[0] -= 1
+        if left[0] < 0:
+            return
+        place = folder.with_name(f"{above}\\{entry}")
+        if not os.path.lexists(place):
+            try:
+                place.symlink_to(folder / entry)
+            except OSError:  # a longer name than a file may have
+                continue
+        if place.is_dir():
+            _spread(place, left)
 
 
 def _unfold(link: Path) -> None:

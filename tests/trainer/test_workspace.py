@@ -59,6 +59,44 @@ def test_a_path_of_windows_that_a_script_puts_together(tmp_path: Path, spelled: 
         assert os.listdir(os.path.join(made.root, path)) == ["cats"]
 
 
+@pytest.mark.parametrize(
+    ("text", "mapped", "put_together"),
+    [
+        # All of it is added to the only folder that is known.
+        (r'base = "C:\\x\\pets\\"', "C:/x/pets", r"C:\x\pets\train\cats"),
+        (r'base = "C:\\x\\pets\\"', "C:/x/pets", r"C:\x\pets\train\cats\1.jpg"),
+        (r'base = "C:\\x\\pets"', "C:/x/pets", r"C:\x\pets\train\cats\1.jpg"),
+        (r'base = "C:\\x\\pets\\"', "C:/x/pets/train", r"C:\x\pets\train\cats\1.jpg"),
+        (r'base = "C:\\x\\pets"', "C:/x/pets/train", r"C:\x\pets\train\cats\1.jpg"),
+        (r'base = "C:\\x\\"', "C:/x/pets/train", r"C:\x\pets\train\cats"),
+        # The folder has slashes, and what is behind it has not.
+        (r'cats = "pets" + "\\train\\cats\\"', "pets", r"pets\train\cats\1.jpg"),
+        (r'cats = join("pets", "train\\cats")', "pets", r"pets/train\cats\1.jpg"),
+        (r'cats = "C:/x/pets/" + "train\\cats"', "C:/x/pets", r"C:/x/pets/train\cats/1.jpg"),
+        (r'train = "C:/x/pets" + "\\train"', "C:/x/pets/train", r"C:/x/pets\train\cats\1.jpg"),
+        (r'cats = join("C:\\x\\pets", "train") + "\\cats"', "C:/x/pets/train",
+         r"C:\x\pets/train\cats\1.jpg"),
+    ],
+)  # fmt: skip
+def test_a_path_of_windows_below_a_folder(
+    tmp_path: Path, text: str, mapped: str, put_together: str
+) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "cnn.py").write_text(f"{text}\n")
+    cats = tmp_path / "data" / "pets" / "train" / "cats"
+    cats.mkdir(parents=True)
+    (cats / "1.jpg").write_bytes(b"x")
+    place = "pets/train" if mapped.endswith("train") else "pets"
+    made = workspace.make(
+        tmp_path / "source", tmp_path / "work", "cnn.py", {mapped: place}, tmp_path / "data"
+    )
+    seen = made.root / put_together
+    assert (os.listdir(seen) == ["1.jpg"]) if seen.is_dir() else (seen.read_bytes() == b"x")
+    assert sorted(each.name for each in (tmp_path / "data").rglob("*")) == [
+        *("1.jpg", "cats", "pets", "train")
+    ]
+
+
 def test_what_a_notebook_has_below_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = ["x = 1", "raise LookupError\ny = 2", "model.fit(x)"]
     made = [{"cell_type": "code", "source": cell} for cell in cells]
