@@ -1,6 +1,8 @@
 """Job 2, launch: what was pushed, with which data, and the environment that it needs."""
 
-from pathlib import Path
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from jobs import dataset
 from jobs.context import Context
@@ -13,7 +15,7 @@ from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
 from jobs.source.explain import explain
 from jobs.source.script import Reading
-from jobs.source.wording import beginnings, strings
+from jobs.source.wording import beginnings, moves_files, strings
 from jobs.study import Study
 
 
@@ -127,11 +129,16 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
     )
     counts = prepared.check.counts if prepared.check is not None else {}
     classes = {name for split in counts.values() for name in split}
+    writable = writable_places(beginnings(checkout))
+    absolute = dict(prepared.absolute)
+    if moves_files(checkout):
+        # It fills its data's folders by itself: the trainer makes them, of links, where it may.
+        absolute = {path: at for path, at in absolute.items() if not _is_below(path, writable)}
     facts = {
         "dataset": prepared.name,
         "data": dict(prepared.mapping),
-        "data_absolute": {path: str(folder) for path, folder in prepared.absolute.items()},
-        "writable": list(writable_places(beginnings(checkout))),
+        "data_absolute": {path: str(folder) for path, folder in absolute.items()},
+        "writable": list(writable),
         "notes": notes,
         "classes": len(classes) or None,
         "validation_images": prepared.images.get("validation"),
@@ -140,6 +147,11 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
     }
     for key, value in facts.items():
         study.set(key, value)
+
+
+def _is_below(path: str, places: Iterable[str]) -> bool:
+    place = PurePosixPath(os.path.normpath(path))
+    return any(place.is_relative_to(each) and str(place) != each for each in places)
 
 
 def _record_reading(study: Study, trial: int, reading: Reading) -> None:

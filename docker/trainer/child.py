@@ -100,7 +100,7 @@ def _run_script(session: Session, places: "Places") -> Ending:
         )
         root = made.root
         os.chdir(made.script.parent)
-        _prepare_python(session, made.root)
+        _prepare_python(session, made)
         # Some start it from further up: python -m src.train.
         sys.path += [
             str(each) for each in made.script.parents[1:] if each.is_relative_to(made.root)
@@ -209,11 +209,12 @@ def _use_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _prepare_python(session: Session, root: Path) -> None:
+def _prepare_python(session: Session, made: workspace.Workspace) -> None:
     builtins.input = _no_input
     random.seed()
     np.random.seed()
-    elsewhere.install(session.trial.work / "elsewhere", [root] if session.state.runs > 1 else [])
+    again = [made.root] if session.state.runs > 1 else made.shown
+    elsewhere.install(session.trial.work / "elsewhere", again)
 
 
 def _no_input(prompt: object = "") -> NoReturn:

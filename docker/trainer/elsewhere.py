@@ -8,7 +8,7 @@ goes to ``work/elsewhere`` of its own trial, by links. No trial sees what anothe
 import functools
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,12 +17,30 @@ from typing import Any
 _OWN = ("/tmp", "/dev", "/run", "/proc", "/sys", "/retune")
 
 
-def prepare(literals: Iterable[str], work: Path) -> None:
-    """Empty the places and lead the absolute paths among ``literals`` to ``work``."""
+def prepare(literals: Iterable[str], work: Path) -> list[Path]:
+    """Empty the places and lead the absolute paths among ``literals`` to ``work``; the places."""
     places = _places()
     for place in places:
         _clear(place)
     lead(literals, places, work / "elsewhere")
+    return places
+
+
+def lead_data(data: Mapping[str, Path], places: Collection[Path], kept: Path) -> dict[Path, Path]:
+    """Where in ``kept`` the data at absolute paths is to be shown, if it is not mounted there.
+
+    A script that fills its data's folders by itself has them below ``places``, as its own.
+    """
+    found = {}
+    for path in sorted(data):
+        place = Path(os.path.normpath(path))
+        below = any(place != each and place.is_relative_to(each) for each in places)
+        if not below or os.path.ismount(place):
+            continue
+        with suppress(OSError, ValueError):
+            _lead(place, kept, is_folder=data[path].is_dir())
+            found[kept / str(place).lstrip("/")] = data[path]
+    return found
 
 
 def lead(literals: Iterable[str], places: Collection[Path], kept: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer import archives, downloads
+from trainer import archives, copies, downloads
 from trainer.imports import once_imported
 from trainer.session import Session
 
@@ -34,6 +34,7 @@ def install(data: Path, session: Session) -> None:
     _commands(session.state.note)
     if session.request.data:
         archives.install(session.state.note)
+        copies.install(data, session.state.note)
     _files_elsewhere(session)
     downloads.install(data / ".keras")
 

@@ -24,10 +24,15 @@ SPLIT_NAMES = (
 
 @dataclass(frozen=True)
 class Workspace:
-    """``root``: the commit's copy. ``script``: the model script in it; its folder is the cwd."""
+    """``root``: the commit's copy. ``script``: the model script in it; its folder is the cwd.
+
+    ``shown``: places that are there because there is data in them or below, as a script that makes
+    its data's folders does not expect.
+    """
 
     root: Path
     script: Path
+    shown: tuple[Path, ...] = ()
 
 
 def make(
@@ -65,8 +70,14 @@ def make(
     for path in links:
         if "\\" in path.name and path.is_dir():
             _spread(path, left)
-    elsewhere.prepare(literals, work)
-    return Workspace(root, place)
+    places = elsewhere.prepare(literals, work)
+    absolute = {path: data_root / at for path, at in data.items() if posixpath.isabs(path)}
+    for path, target in elsewhere.lead_data(absolute, places, work / "elsewhere").items():
+        _link(path, target, stop=work)
+        if moves and path.is_dir():
+            _own(path, [_MOST_OWN])
+    made = {above for path in links for above in path.parents if above.is_relative_to(root)}
+    return Workspace(root, place, tuple({*links, *made} - {root}))
 
 
 def _as_windows_spells(data: Mapping[str, str], literals: Collection[str]) -> dict[str, str]:

@@ -1,10 +1,17 @@
 """The strings that a repository's scripts spell out, such as the names of folders."""
 
 import ast
+import re
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from jobs.source.files import Checkout, UnreadableError
+from jobs.source.files import Checkout, Source, UnreadableError
+
+# The trainer asks the same, of the same files.
+_MOVES = re.compile(
+    r"\bshutil\.(move|copy|copyfile|copy2|rmtree)\b|\bos\.(rename|remove|unlink|replace)\b"
+    r"|\b(copyfile|rmtree)\("
+)
 
 
 def strings(root: Path) -> frozenset[str]:
@@ -28,11 +35,21 @@ def beginnings(root: Path) -> frozenset[str]:
     return frozenset(found)
 
 
+def moves_files(root: Path) -> bool:
+    """Whether a script below ``root`` moves, copies or removes files, as far as its text says."""
+    return any(_MOVES.search(source.text) for source, _ in _read(root))
+
+
 def _trees(root: Path) -> Iterator[ast.Module]:
+    return (tree for _, tree in _read(root))
+
+
+def _read(root: Path) -> Iterator[tuple[Source, ast.Module]]:
     checkout = Checkout(root)
     for path in checkout.scripts():
         try:
-            yield checkout.source(path).tree
+            source = checkout.source(path)
+            yield source, source.tree
         except UnreadableError:
             continue
 

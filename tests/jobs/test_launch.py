@@ -42,6 +42,20 @@ def test_twice_changes_nothing(world: Any) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("copies", [False, True])
+def test_a_script_that_fills_its_folders_has_them_where_it_may_write(
+    world: Any, copies: bool
+) -> None:
+    script = world.script.replace('"dataset/', '"/Users/me/pets/')
+    if copies:
+        script = "import shutil\nshutil.copyfile('/Users/me/all/1.jpg', 'x.jpg')\n" + script
+    study, _ = launched(world, {"cnn.py": script})
+    specification = world.environment.launched[0]
+    assert specification.writable == ("/Users",)
+    assert bool(specification.absolute) is not copies
+    assert "/Users/me/pets/train" in world.context.record.open(study).get("data")
+
+
 def test_the_limits_are_the_operators(world: Any) -> None:
     launched(world)
     limits = world.environment.launched[0].limits

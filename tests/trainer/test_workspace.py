@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from trainer import script, wording, workspace
+from trainer import copies, elsewhere, script, wording, workspace
 
 
 def test_words_of_scripts_in_the_coding_that_they_declare(tmp_path: Path) -> None:
@@ -147,3 +148,55 @@ def test_a_script_that_moves_files_has_folders_of_its_own(tmp_path: Path, text: 
     else:
         assert seen.parent.resolve() == cats
     assert (cats / "1.jpg").exists()
+
+
+def test_folders_that_a_script_makes_and_fills_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a chapter on cats and dogs has it, whose folders are the data set's here."""
+    home, work = tmp_path / "Users", tmp_path / "work"
+    base = home / "me" / "small"
+    text = f"""
+import os, shutil
+base, original = {str(base)!r}, {str(home / "me" / "all")!r}
+os.mkdir(base)
+for split in ("train", "validation"):
+    os.mkdir(os.path.join(base, split))
+    os.mkdir(os.path.join(base, split, "cats"))
+    for name in ("1.jpg", "2.jpg"):
+        shutil.copyfile(os.path.join(original, name), os.path.join(base, split, "cats", name))
+shutil.copy({str(tmp_path / "mine.jpg")!r}, os.path.join(base, "train", "cats", "1.jpg"))
+shutil.move(os.path.join(base, "train", "cats", "1.jpg"), os.path.join(base, "3.jpg"))
+os.makedirs("pets")
+"""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "cnn.py").write_text(text)
+    home.mkdir()
+    (tmp_path / "mine.jpg").write_bytes(b"mine")
+    data = tmp_path / "data"
+    for split in ("train", "validation"):
+        (data / "pets" / split / "cats").mkdir(parents=True)
+        (data / "pets" / split / "cats" / "1.jpg").write_bytes(b"theirs")
+    before = {each: each.is_file() and each.read_bytes() for each in data.rglob("*")}
+    monkeypatch.setattr(elsewhere, "_places", lambda: [home])
+    for module, names in ((os, ["mkdir"]), (shutil, ["rmtree", *copies._NAMES])):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
+    mapped = {str(base / each): f"pets/{each}" for each in ("train", "validation")}
+    notes: list[str] = []
+    made = workspace.make(tmp_path / "source", work, "cnn.py", mapped | {"pets/a": "pets"}, data)
+    assert (base / "train" / "cats" / "1.jpg").read_bytes() == b"theirs"
+    elsewhere.install(work / "elsewhere", made.shown)
+    copies.install(data, notes.append)
+    monkeypatch.chdir(made.root)
+    exec(compile(text, "cnn.py", "exec"), {})
+    assert (base / "3.jpg").read_bytes() == b"mine"
+    assert not (base / "train" / "cats" / "1.jpg").exists()
+    assert (base / "validation" / "cats" / "1.jpg").read_bytes() == b"theirs"
+    assert (base / "3.jpg").resolve().is_relative_to(work)
+    assert [note.partition(" that are not here")[0] for note in notes] == [
+        f"The script copies files to {base / split / 'cats'}" for split in ("train", "validation")
+    ]
+    assert before == {each: each.is_file() and each.read_bytes() for each in data.rglob("*")}
+    with pytest.raises(FileNotFoundError):
+        shutil.copy(home / "absent.jpg", work)
