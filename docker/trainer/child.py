@@ -108,6 +108,7 @@ def _run_script(session: Session, places: "Places") -> Ending:
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
         pipelines.end_at_once()
+        pipelines.remember_steps()
         affine.share_coordinates()
         hooks.install(session)
         shims.install(session.state.note)

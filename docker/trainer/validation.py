@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras.src.legacy.preprocessing.image import DirectoryIterator, ImageDataGenerator
+import tensorflow as tf
+from keras.src.legacy.preprocessing.image import (
+    DirectoryIterator,
+    ImageDataGenerator,
+    NumpyArrayIterator,
+)
+
+from trainer import pipelines
 
 SHARE = 0.2
 _SEED = 20
@@ -14,14 +21,20 @@ _SEED = 20
 def hold_out(given: dict[str, Any], note: Callable[[str], None]) -> dict[str, Any]:
     """The arguments of ``fit`` with a fifth of the training data, chosen at random, as validation.
 
-    Arrays and Keras' image folders can be divided so that no image is on both sides. A ``tf.data``
-    pipeline or a generator may be in another order each time, and is left as it is.
+    Arrays, Keras' image folders and ``tf.data`` pipelines from such can be divided so that no image
+    is on both sides. A generator may be in another order each time, and is left as it is.
     """
     if given.get("validation_data") is not None or given.get("validation_split"):
         return given
     x, y = given.get("x"), given.get("y")
     if isinstance(x, DirectoryIterator):
         divided = _divided_folder(x, given)
+    elif isinstance(x, NumpyArrayIterator) and x.y is not None and x.n > 1:
+        divided = _divided_iterator(x, given)
+    elif isinstance(x, tf.data.Dataset):
+        if (parts := pipelines.divided(x, _chosen)) is None:
+            return given
+        divided = _with_parts(given, *parts)
     elif _is_array(x) and _is_array(y) and _length(x) == _length(y) > 1:
         divided = _divided_arrays(x, y, given)
     else:
@@ -62,18 +75,44 @@ def _divided_arrays(x: Any, y: Any, given: dict[str, Any]) -> dict[str, Any]:
 def _divided_folder(x: DirectoryIterator, given: dict[str, Any]) -> dict[str, Any]:
     held_out = _chosen(x.samples)
     training, validation = _part(x, ~held_out), _part(x, held_out)
-    validation.shuffle = False
-    # Validation images are seen as they are: scaled as for the training, and not augmented.
-    plain = ImageDataGenerator(
-        rescale=x.image_data_generator.rescale,
-        preprocessing_function=x.image_data_generator.preprocessing_function,
-        data_format=x.image_data_generator.data_format,
-    )
-    validation.image_data_generator = plain
+    return _with_parts(given, training, _plain(validation))
+
+
+def _divided_iterator(x: NumpyArrayIterator, given: dict[str, Any]) -> dict[str, Any]:
+    held_out = _chosen(x.n)
+
+    def part(chosen: np.ndarray[Any, Any]) -> NumpyArrayIterator:
+        found = copy.copy(x)
+        found.x, found.y = x.x[chosen], x.y[chosen]
+        found.x_misc = [each[chosen] for each in x.x_misc]
+        if x.sample_weight is not None:
+            found.sample_weight = x.sample_weight[chosen]
+        return _anew(found, int(chosen.sum()))
+
+    return _with_parts(given, part(~held_out), _plain(part(held_out)))
+
+
+def _with_parts(given: dict[str, Any], training: Any, validation: Any) -> dict[str, Any]:
     changed: dict[str, Any] = {"x": training, "validation_data": validation}
     if given.get("steps_per_epoch"):
-        changed["steps_per_epoch"] = min(int(given["steps_per_epoch"]), len(training))
+        steps = int(given["steps_per_epoch"])
+        # Of a pipeline that repeats its data without an end, as many as are asked for.
+        infinite = isinstance(training, tf.data.Dataset) and training.cardinality() < 0
+        changed["steps_per_epoch"] = steps if infinite else min(steps, len(training))
     return given | changed
+
+
+def _plain(x: Any) -> Any:
+    """An iterator whose images are seen as they are: scaled as for training, and not augmented."""
+    generator: ImageDataGenerator = copy.copy(x.image_data_generator)
+    for name in ("rotation_range", "width_shift_range", "height_shift_range", "shear_range"):
+        setattr(generator, name, 0)
+    generator.channel_shift_range = 0
+    generator.zoom_range = [1, 1]
+    generator.brightness_range = None
+    generator.horizontal_flip = generator.vertical_flip = False
+    x.image_data_generator, x.shuffle, x.save_to_dir = generator, False, None
+    return x
 
 
 def _part(x: DirectoryIterator, chosen: np.ndarray[Any, Any]) -> DirectoryIterator:
@@ -81,7 +120,13 @@ def _part(x: DirectoryIterator, chosen: np.ndarray[Any, Any]) -> DirectoryIterat
     part._filepaths = [path for path, keep in zip(x.filepaths, chosen, strict=True) if keep]
     part.filenames = [name for name, keep in zip(x.filenames, chosen, strict=True) if keep]
     part.classes = x.classes[chosen]
-    part.samples = part.n = int(chosen.sum())
+    part.samples = int(chosen.sum())
+    return _anew(part, part.samples)
+
+
+def _anew(part: Any, count: int) -> Any:
+    """An iterator of so many images, from its beginning on."""
+    part.n = count
     part.index_array = None
     part.index_generator = part._flow_index()
     return part

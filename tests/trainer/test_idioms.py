@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tiny import DATA, FIT, MODEL, read_json
@@ -312,9 +313,81 @@ images = ImageDataGenerator(rescale=1 / 255, rotation_range=20).flow_from_direct
     assert result.objective is not None
 
 
-def test_a_pipeline_without_validation_data_has_no_accuracy(study):
-    script = "import tensorflow as tf\nd = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)\n"
-    result, _ = study.run(DATA + MODEL + script + "model.fit(d, epochs=1)\n")
+PIPELINE = """
+import tensorflow as tf
+numbers = np.arange(96, dtype="float32")
+x = np.broadcast_to(numbers[:, None, None, None], (96, 8, 8, 3)).copy()
+y = (numbers % 2).astype("int32")
+slices = tf.data.Dataset.from_tensor_slices((x, y))
+
+class Seen(keras.layers.Layer):
+    \"""Prints which images are trained on, and which are validated on.\"""
+
+    def call(self, x, training=False):
+        part = "train" if training else "validation"
+        tf.print("seen", part, tf.cast(tf.reduce_max(x, (1, 2, 3)), tf.int32), summarize=-1)
+        return x
+
+""" + MODEL.replace("keras.Input((8, 8, 3)),", "keras.Input((8, 8, 3)), Seen(),")
+
+
+def seen(spool, part: str) -> list[int]:
+    """The numbers of the images that went through a model of ``PIPELINE``, in order."""
+    lines = spool.console.read_text().splitlines()
+    found = [line.partition(f"seen {part} ")[2].strip("[]") for line in lines]
+    return [int(number) for line in found for number in line.split()]
+
+
+@pytest.mark.parametrize(
+    ("made", "steps"),
+    [
+        ("slices.batch(8)", None),
+        ("slices.shuffle(96).batch(8).prefetch(tf.data.AUTOTUNE)", None),
+        ("slices.map(lambda x, y: (x, y)).cache().shuffle(96).repeat().batch(8)", 9),
+        ("slices.batch(8, drop_remainder=True)", 12),
+        ("keras.preprocessing.image.ImageDataGenerator().flow(x, y, batch_size=8)", None),
+        ("keras.preprocessing.image.ImageDataGenerator().flow(x, y, batch_size=8)", 12),
+    ],
+)
+def test_what_is_held_out_of_a_pipeline_is_not_trained_on(study, made, steps):
+    result, spool = study.run(
+        f"{DATA}{PIPELINE}model.fit({made}, epochs=2, steps_per_epoch={steps})\n"
+    )
+    assert result.outcome == "complete", spool.console.read_text()
+    assert "20% of its training data were held out" in result.notes[0]
+    trained, validated = seen(spool, "train"), seen(spool, "validation")
+    assert not set(trained) & set(validated)
+    # The same in each epoch.
+    assert len(set(validated)) == len(validated) / 2
+    assert len(set(validated)) in (16, 19)
+    if steps is None:
+        assert set(trained) | set(validated) == set(range(96))
+        assert len(trained) == 2 * 77
+
+
+def test_what_is_held_out_of_arrays_is_not_augmented(study):
+    script = """
+from keras.preprocessing.image import ImageDataGenerator
+images = ImageDataGenerator(rescale=0.5, brightness_range=(0.1, 0.2), channel_shift_range=9.0)
+model.fit(images.flow(x, y, batch_size=8, save_to_dir="."), epochs=1)
+"""
+    result, spool = study.run(DATA + PIPELINE + script)
+    assert result.outcome == "complete", spool.console.read_text()
+    validated = seen(spool, "validation")
+    generator = np.random.default_rng(20).permutation(96)[:19]
+    assert sorted(validated) == sorted(int(each / 2) for each in generator)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "slices.shuffle(96).take(64).batch(8)",
+        "tf.data.Dataset.from_generator(lambda: zip(x, y), output_signature=slices.element_spec)"
+        ".batch(8)",
+    ],
+)
+def test_a_pipeline_in_another_order_each_time_has_no_accuracy(study, made):
+    result, _ = study.run(f"{DATA}{PIPELINE}model.fit({made}, epochs=1)\n")
     assert result.failure == "no-accuracy"
     assert "give it `validation_data`" in result.reason
 
