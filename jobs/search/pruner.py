@@ -64,17 +64,23 @@ class RetunePruner(optuna.pruners.BasePruner):
         values = np.array([trial.intermediate_values[step] for step in steps])
         if trial.number > 0 and _is_flat(values):
             return FLAT
-        if trial.number > 0 and self._wants_smaller_steps(trial, values):
+        if trial.number > 0 and self._wants_smaller_steps(study, trial, values):
             return NEAR_TARGET
         return HOPELESS if self._is_hopeless(study, trial, values) else None
 
-    def _wants_smaller_steps(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
+    def _wants_smaller_steps(
+        self, study: optuna.Study, trial: FrozenTrial, values: NDArray[np.float64]
+    ) -> bool:
         free = RATE in trial.params and RATE not in trial.user_attrs.get("held", {})
         if self.target is None or not self.inherits or not free:
             return False
         if trial.user_attrs.get("kind") == SETTLE or len(values) < 2:
             return False
         best = float(values.max())
+        number = trial.user_attrs.get("parent")
+        parent = None if number is None else study.get_trials(deepcopy=False)[number]
+        if parent is not None and best <= (History.accuracy(parent) or 0.0):
+            return False  # so near it was already: what is new has to be learnt first
         missing = self.target - best
         recent = [float(each) for each in values[-PATIENCE:]]
         return (

@@ -86,14 +86,15 @@ def test_the_best_may_be_a_trial_that_was_ended_early():
     assert not verdict(low, done=(0.6, 0.6), state=TrialState.PRUNED)
 
 
-def settled(values, planned=9, target=0.8, kind="deeper", number=1, held=(), **named):
+def settled(values, planned=9, target=0.8, kind="deeper", number=1, held=(), before=0.7, **named):
     study = optuna.create_study(direction="maximize")
     for _ in range(number):
         finished = study.ask()
         finished.set_user_attr("curves", [{"fit": 1}])
-        study.tell(finished, 0.7)
+        study.tell(finished, before)
     trial = study.ask()
     trial.set_user_attr("kind", kind)
+    trial.set_user_attr("parent", number - 1 if number else None)
     trial.set_user_attr("held", dict.fromkeys(held, "held"))
     trial.suggest_int("fit.epochs", planned, planned)
     trial.suggest_float("optimizer.learning_rate", 1e-5, 1e-1)
@@ -132,3 +133,8 @@ def test_far_from_the_target_steps_stay_as_they_are():
 )
 def test_what_cannot_go_on_with_smaller_steps_trains_on(case):
     assert settled(NEAR, **case) is None
+
+
+def test_a_child_of_a_network_near_the_target_learns_what_is_new_first():
+    assert settled(NEAR, before=0.785) is None
+    assert settled([*NEAR, 0.786, 0.781], before=0.785) == NEAR_TARGET
