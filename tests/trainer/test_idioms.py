@@ -313,6 +313,20 @@ images = ImageDataGenerator(rescale=1 / 255, rotation_range=20).flow_from_direct
     assert result.objective is not None
 
 
+@pytest.mark.parametrize("made", ["", ".map(lambda x, y: (x / 255, y)).cache().shuffle(9)"])
+def test_of_a_folder_as_a_pipeline_some_is_held_out(study, photos, made):
+    script = f"""
+import keras
+from keras import layers
+images = keras.utils.image_dataset_from_directory("pets", image_size=(8, 8), batch_size=4){made}
+"""
+    result, spool = study.run(
+        script + MODEL + "model.fit(images, epochs=1)\n", data={"pets": "pets/train"}
+    )
+    assert result.outcome == "complete", spool.console.read_text()
+    assert "20% of its training data were held out" in result.notes[0]
+
+
 PIPELINE = """
 import tensorflow as tf
 numbers = np.arange(96, dtype="float32")
