@@ -208,9 +208,13 @@ def test_queue_and_builds_say_what_people_look_for(server: FakeJenkins) -> None:
 
 
 def test_a_build_that_waits_for_an_agent_says_so(
-    server: FakeJenkins, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: FakeJenkins,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A Pipeline counts as running then; what waits is a part of it, named by the build."""
+    monkeypatch.setenv("COLUMNS", "200")
     server.answers[QUEUE] = waiting((7, "job/teams/job/retune/job/tune/9/", {}))
     server.answers[FOLDER] = folder(
         tune=[

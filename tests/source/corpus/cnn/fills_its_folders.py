@@ -22,7 +22,7 @@ for kind in ("cats", "dogs"):
         for number in numbers:
             name = "{}.{}.jpg".format(kind[:-1], number)
             shutil.copyfile(os.path.join(everything, name), os.path.join(into, name))
-        print(into, len(os.listdir(into)))
+        print(into, len(numbers))
 
 model = models.Sequential()
 model.add(layers.Conv2D(16, (3, 3), activation="relu", input_shape=(64, 64, 3)))
