@@ -14,6 +14,7 @@ from jobs.scheduler.base import Next, following
 from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
 from jobs.source.explain import explain
+from jobs.source.files import Checkout
 from jobs.source.script import Reading
 from jobs.source.wording import beginnings, moves_files, strings
 from jobs.study import Study
@@ -117,7 +118,8 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         context.say(line)
 
     checkout = context.source(study.name, 0)
-    words = strings(checkout)
+    files = Checkout(checkout)
+    words = strings(files)
     prepared = dataset.prepare(
         context.settings,
         read_repository_settings(checkout),
@@ -129,9 +131,9 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
     )
     counts = prepared.check.counts if prepared.check is not None else {}
     classes = {name for split in counts.values() for name in split}
-    writable = writable_places(beginnings(checkout))
+    writable = writable_places(beginnings(files))
     absolute = dict(prepared.absolute)
-    if moves_files(checkout):
+    if moves_files(files):
         # It fills its data's folders by itself: the trainer makes them, of links, where it may.
         absolute = {path: at for path, at in absolute.items() if not _is_below(path, writable)}
     facts = {

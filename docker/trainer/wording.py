@@ -3,7 +3,7 @@
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainer.script import texts
@@ -22,29 +22,32 @@ _MOVES = re.compile(
 _MOST_FILES, _MOST_BYTES = 200, 8 * 1024**2
 
 
-def strings(root: Path) -> frozenset[str]:
-    """Every string literal in the Python files and notebooks below ``root``."""
-    found: set[str] = set()
-    for path in _scripts(root):
-        for text in texts(path):
-            try:
-                tree = ast.parse(text)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
-            found |= {
-                node.value
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            }
-    return frozenset(found)
+def read(root: Path) -> list[str | bytes]:
+    """The texts of the Python files and notebooks below ``root``."""
+    return [text for path in _scripts(root) for text in texts(path)]
 
 
-def moves_files(root: Path) -> bool:
-    """Whether a script below ``root`` moves, copies or removes files, as far as its text says."""
+def strings(found: Iterable[str | bytes]) -> frozenset[str]:
+    """Every string literal in texts, as far as they are Python."""
+    literals: set[str] = set()
+    for text in found:
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        literals |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+    return frozenset(literals)
+
+
+def moves_files(found: Iterable[str | bytes]) -> bool:
+    """Whether one of the texts moves, copies or removes files, as far as it says."""
     return any(
         _MOVES.search(text if isinstance(text, bytes) else text.encode(errors="replace"))
-        for path in _scripts(root)
-        for text in texts(path)
+        for text in found
     )
 
 

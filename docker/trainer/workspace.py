@@ -44,7 +44,8 @@ def make(
     earlier run of the trial has left in ``work`` stay, those of the commit are made anew. Raises
     FileNotFoundError where the script is not in the commit.
     """
-    literals = wording.strings(source)
+    texts = wording.read(source)
+    literals = wording.strings(texts)
     relative = {path: place for path, place in data.items() if not posixpath.isabs(path)}
     relative |= _as_windows_spells(relative, literals)
     relative |= _put_together_in_windows(relative, literals, data_root)
@@ -61,7 +62,7 @@ def make(
     if not place.is_file():
         raise FileNotFoundError(f"There is no {script} in the commit.")
     # From the outside in, so that a link for a folder becomes a folder before it gets an entry.
-    moves = wording.moves_files(source)
+    moves = wording.moves_files(texts)
     for path in sorted(links, key=lambda each: len(each.parts)):
         _link(path, links[path], stop=work)
         if moves and path.is_dir():

@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Container, Iterator
-from pathlib import Path
 
 from jobs.source.files import Checkout, Source, UnreadableError
 
@@ -14,38 +13,37 @@ _MOVES = re.compile(
 )
 
 
-def strings(root: Path) -> frozenset[str]:
-    """Every string literal in the Python files and notebooks below ``root``, f-strings' parts too.
+def strings(checkout: Checkout) -> frozenset[str]:
+    """Every string literal in the Python files and notebooks, f-strings' parts too.
 
     Files that cannot be read as Python are left out.
     """
-    return frozenset(text for tree in _trees(root) for text in _constants(tree))
+    return frozenset(text for tree in _trees(checkout) for text in _constants(tree))
 
 
-def beginnings(root: Path) -> frozenset[str]:
+def beginnings(checkout: Checkout) -> frozenset[str]:
     """As ``strings``, without the parts of f-strings that something is put before.
 
     Of ``f"{base}/cats"`` they are no path of their own.
     """
     found: set[str] = set()
-    for tree in _trees(root):
+    for tree in _trees(checkout):
         joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
         later = {id(part) for each in joined for part in each.values[1:]}
         found.update(_constants(tree, leave_out=later))
     return frozenset(found)
 
 
-def moves_files(root: Path) -> bool:
-    """Whether a script below ``root`` moves, copies or removes files, as far as its text says."""
-    return any(_MOVES.search(source.text) for source, _ in _read(root))
+def moves_files(checkout: Checkout) -> bool:
+    """Whether a script moves, copies or removes files, as far as its text says."""
+    return any(_MOVES.search(source.text) for source, _ in _read(checkout))
 
 
-def _trees(root: Path) -> Iterator[ast.Module]:
-    return (tree for _, tree in _read(root))
+def _trees(checkout: Checkout) -> Iterator[ast.Module]:
+    return (tree for _, tree in _read(checkout))
 
 
-def _read(root: Path) -> Iterator[tuple[Source, ast.Module]]:
-    checkout = Checkout(root)
+def _read(checkout: Checkout) -> Iterator[tuple[Source, ast.Module]]:
     for path in checkout.scripts():
         try:
             source = checkout.source(path)

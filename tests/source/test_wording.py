@@ -1,5 +1,6 @@
 import json
 
+from jobs.source.files import Checkout
 from jobs.source.wording import beginnings, strings
 
 
@@ -8,13 +9,19 @@ def test_every_string_of_scripts_and_notebooks(tmp_path):
     (tmp_path / "broken.py").write_text("print 'no', `1`\n")
     cell = {"cell_type": "code", "source": "%cd /content\nopen('/home/accuracy.txt', 'w')\n"}
     (tmp_path / "cnn.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
-    assert strings(tmp_path) >= {"data/train", "/Cat", "C:\\me", "/home/accuracy.txt", "w"}
-    assert "no" not in strings(tmp_path)
+    assert strings(Checkout(tmp_path)) >= {
+        "data/train",
+        "/Cat",
+        "C:\\me",
+        "/home/accuracy.txt",
+        "w",
+    }
+    assert "no" not in strings(Checkout(tmp_path))
 
 
 def test_the_later_parts_of_f_strings_are_no_paths_of_their_own(tmp_path):
     (tmp_path / "train.py").write_text(
         "a = f'{base}/cats/1.jpg'\nb = f'/home/{name}/log.csv'\nc = '/task/out.txt'\n"
     )
-    assert beginnings(tmp_path) == {"/home/", "/task/out.txt"}
-    assert strings(tmp_path) >= {"/cats/1.jpg", "/log.csv"}
+    assert beginnings(Checkout(tmp_path)) == {"/home/", "/task/out.txt"}
+    assert strings(Checkout(tmp_path)) >= {"/cats/1.jpg", "/log.csv"}

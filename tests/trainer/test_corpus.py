@@ -20,6 +20,7 @@ from jobs.environment.docker import DockerEnvironment
 from jobs.environment.spool import Request, Result, Spool
 from jobs.settings import RepositorySettings, Settings
 from jobs.source import detect
+from jobs.source.files import Checkout
 from jobs.source.rewrite import rewrite
 from jobs.source.wording import strings
 
@@ -125,7 +126,7 @@ def trials(
             reading.data,
             reading.images,
             lambda _line: None,
-            strings(source),
+            strings(Checkout(source)),
         )
         # Each script may see the data set otherwise, and the container is started once.
         shown = {each: f"{each}-{number}" for each in prepared.folders if each == prepared.name}

@@ -15,7 +15,7 @@ def test_words_of_scripts_in_the_coding_that_they_declare(tmp_path: Path) -> Non
     (tmp_path / "cnn.py").write_bytes(text.encode("latin-1"))
     (tmp_path / "other.py").write_bytes(b"\xef\xbb\xbffolder = 'h\xc3\xa4user'\n")
     (tmp_path / "broken.py").write_bytes(b"folder = '\xff'\n")
-    assert wording.strings(tmp_path) == {"données", "häuser"}
+    assert wording.strings(wording.read(tmp_path)) == {"données", "häuser"}
 
 
 def test_words_of_others_code_are_left_out(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_words_of_others_code_are_left_out(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"name = {name!r}\n")
-    assert wording.strings(tmp_path) == {"code/sub/a.py", "z.py"}
+    assert wording.strings(wording.read(tmp_path)) == {"code/sub/a.py", "z.py"}
 
 
 def test_scripts_further_up_come_first(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_scripts_further_up_come_first(tmp_path: Path) -> None:
         (tmp_path / "a").mkdir(exist_ok=True)
         (tmp_path / "a" / f"{number}.py").write_text(f"number = '{number}'\n")
     (tmp_path / "train.py").write_text("folder = 'data'\n")
-    found = wording.strings(tmp_path)
+    found = wording.strings(wording.read(tmp_path))
     assert "data" in found
     assert len(found) == 200
 
