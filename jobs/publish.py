@@ -42,16 +42,24 @@ def send_mail(context: Context, study: Study) -> None:
     send_once(study, context.settings, diff=_winning_diff(context, study.view()))
 
 
+def _artifacts() -> Path | None:
+    """The folder that the build archives, made where it is missing; None outside of a build."""
+    target = os.environ.get("RETUNE_ARTIFACTS")
+    if not target:
+        return None
+    folder = Path(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def publish_logs(context: Context, study: Study, trial: int) -> None:
     """Put what the script printed, and the environment's own log, where the build archives them.
 
     An environment that does not answer says so in its log's place.
     """
-    target = os.environ.get("RETUNE_ARTIFACTS")
-    if not target:
+    folder = _artifacts()
+    if folder is None:
         return
-    folder = Path(target)
-    folder.mkdir(parents=True, exist_ok=True)
     context.spool(study.name, trial).copy_console(folder / f"console-{trial}.log")
     try:
         log = context.environment.logs(study.name, LOG_LINES)
@@ -62,11 +70,9 @@ def publish_logs(context: Context, study: Study, trial: int) -> None:
 
 def publish_for_build(context: Context, study: Study) -> None:
     """Put page, model, winning script, patch and JUnit file where the build archives them."""
-    target = os.environ.get("RETUNE_ARTIFACTS")
-    if not target:
+    folder = _artifacts()
+    if folder is None:
         return
-    folder = Path(target)
-    folder.mkdir(parents=True, exist_ok=True)
     page = publish(context, study)
     shutil.copytree(page.parent, folder, dirs_exist_ok=True)
     view = study.view()

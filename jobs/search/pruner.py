@@ -1,5 +1,7 @@
 """Ends a trial early whose further epochs are worth less than another trial's."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import optuna
 from numpy.typing import NDArray
@@ -58,18 +60,19 @@ class RetunePruner(optuna.pruners.BasePruner):
 
     def reason(self, study: optuna.Study, trial: FrozenTrial) -> str | None:
         """Why the trial is to end, or None where it goes on."""
-        if trial.user_attrs.get("kind") == "confirm" or _fits_often(study):
+        trials = study.get_trials(deepcopy=False)
+        if trial.user_attrs.get("kind") == "confirm" or _fits_often(trials[0]):
             return None
         steps = sorted(trial.intermediate_values)
         values = np.array([trial.intermediate_values[step] for step in steps])
         if trial.number > 0 and _is_flat(values):
             return FLAT
-        if trial.number > 0 and self._wants_smaller_steps(study, trial, values):
+        if trial.number > 0 and self._wants_smaller_steps(trials, trial, values):
             return NEAR_TARGET
-        return HOPELESS if self._is_hopeless(study, trial, values) else None
+        return HOPELESS if self._is_hopeless(trials, trial, values) else None
 
     def _wants_smaller_steps(
-        self, study: optuna.Study, trial: FrozenTrial, values: NDArray[np.float64]
+        self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]
     ) -> bool:
         free = RATE in trial.params and RATE not in trial.user_attrs.get("held", {})
         if self.target is None or not self.inherits or not free:
@@ -78,22 +81,20 @@ class RetunePruner(optuna.pruners.BasePruner):
             return False
         best = float(values.max())
         number = trial.user_attrs.get("parent")
-        parent = None if number is None else study.get_trials(deepcopy=False)[number]
-        if parent is not None and best <= (History.accuracy(parent) or 0.0):
+        if number is not None and best <= (History.accuracy(trials[number]) or 0.0):
             return False  # so near it was already: what is new has to be learnt first
         missing = self.target - best
-        recent = [float(each) for each in values[-PATIENCE:]]
         return (
             _planned(trial, values) - len(values) >= LEFT
             and missing > 0
             and is_near(best, self.target)
-            and missing > IN_SIGHT * slope(recent)
+            and missing > IN_SIGHT * slope(values[-PATIENCE:].tolist())
         )
 
     def _is_hopeless(
-        self, study: optuna.Study, trial: FrozenTrial, values: NDArray[np.float64]
+        self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]
     ) -> bool:
-        found = [History.accuracy(each) for each in study.get_trials(deepcopy=False)]
+        found = [History.accuracy(each) for each in trials]
         done = [each for each in found if each is not None]
         if len(values) <= PATIENCE or len(done) < STARTUP:
             return False
@@ -106,18 +107,16 @@ def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
     return max(int(trial.params.get("fit.epochs", 0)), len(values))
 
 
-def _fits_often(study: optuna.Study) -> bool:
+def _fits_often(first: FrozenTrial) -> bool:
     """Whether the script as pushed has called ``fit`` more than once."""
-    first, *_ = study.get_trials(deepcopy=False)
     return len({each["fit"] for each in first.user_attrs.get("curves", [])}) > 1
 
 
 def _is_flat(values: NDArray[np.float64]) -> bool:
     if len(values) <= PATIENCE or values[:-PATIENCE].max() < values[-PATIENCE:].max():
         return False
-    recent = values[-PATIENCE - 1 :]
-    slope = float(np.polyfit(np.arange(len(recent)), recent, 1)[0])
-    return slope <= 1e-9 and float(np.ptp(values)) > STUCK
+    falls = slope(values[-PATIENCE - 1 :].tolist()) <= 1e-9
+    return falls and float(np.ptp(values)) > STUCK
 
 
 def hope(values: NDArray[np.float64], planned: int) -> float:
@@ -131,6 +130,6 @@ def hope(values: NDArray[np.float64], planned: int) -> float:
         ends.append(float(level - fall * planned**-exponent))
     best_fit = int(np.argmin(scatters))
     recent = values[-PATIENCE:]
-    gain = max(0.0, float(np.polyfit(epochs[-PATIENCE:], recent, 1)[0]))
+    gain = max(0.0, slope(recent.tolist()))
     by_slope = float(recent.mean()) + gain * (planned - len(values) + (PATIENCE - 1) / 2)
     return max(float(values.max()), ends[best_fit] + 2 * scatters[best_fit], by_slope)
