@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import ctypes
 import functools
+import gc
 import os
 import random
 import re
@@ -39,6 +40,18 @@ if TYPE_CHECKING:
     from trainer.server import Places
 
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+
+
+def prepare() -> None:
+    """What all trials have alike, done once in the server: their processes begin with it."""
+    pipelines.end_at_once()
+    pipelines.remember_steps()
+    affine.share_coordinates()
+    shims.prepare()
+    _versions()
+    # Else the collector of each child touches, and so copies, every page that holds an object.
+    gc.collect()
+    gc.freeze()
 
 
 def run(places: "Places", trial: Trial, age: float, threads: int, concluded: int) -> int:
@@ -107,9 +120,6 @@ def _run_script(session: Session, places: "Places") -> Ending:
         ]
         if request.seed is not None:
             keras.utils.set_random_seed(request.seed)
-        pipelines.end_at_once()
-        pipelines.remember_steps()
-        affine.share_coordinates()
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
@@ -253,6 +263,7 @@ def _print_traceback(error: BaseException) -> None:
     traceback.print_exception(type(error), error, trace)
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     return {
         "python": ".".join(map(str, sys.version_info[:3])),

@@ -30,10 +30,10 @@ def install(folder: Path) -> None:
 
 
 def _replace(original: Callable[..., Any], other: Callable[..., Any]) -> None:
-    """Wherever a module holds a function, under whichever name it was imported."""
+    """Wherever a module of Keras holds a function, under whichever name it was imported."""
     name = original.__name__
-    for module in list(sys.modules.values()):
-        if vars(module).get(name) is original:
+    for path, module in list(sys.modules.items()):
+        if path.startswith(("keras", "tensorflow.keras")) and vars(module).get(name) is original:
             setattr(module, name, other)
 
 

@@ -20,7 +20,7 @@ from trainer.spool import Trial
 from trainer.state import State, read_age, write_age
 
 HEARTBEAT_SECONDS = 2.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 CHILD_POLL_SECONDS = 0.02
 FORGET_SECONDS = 1.0
 STOP_GRACE_SECONDS = 30.0
@@ -46,14 +46,16 @@ def serve(places: Places, threads: int) -> int:
 
 
 def import_quietly() -> None:
-    """Import TensorFlow without its remarks; they are shown where the import fails."""
+    """Import TensorFlow and prepare for trials without remarks, but where the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as remarks:
         os.dup2(remarks.fileno(), 2)
         try:
-            import trainer.child  # noqa: F401  (imports TensorFlow and Keras)
+            from trainer.child import prepare  # imports TensorFlow and Keras
+
+            prepare()
         except BaseException:
             remarks.seek(0)
             os.write(kept, remarks.read())

@@ -23,9 +23,13 @@ from trainer.shims import (
 )
 
 
-def install(note: Callable[[str], None]) -> None:
-    """Put all shims in place; ``note`` is told of those that changed what a script means."""
+def prepare() -> None:
+    """Put in place what needs some time and nothing of a trial: the old module paths."""
     modules.install()
+
+
+def install(note: Callable[[str], None]) -> None:
+    """Put all others in place; ``note`` is told of those that changed what a script means."""
     others.install(note)
     optimizers.install()
     layers.install(note)
