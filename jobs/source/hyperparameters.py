@@ -22,7 +22,7 @@ from jobs.source.evaluate.values import (
 )
 from jobs.source.files import Site
 from jobs.source.notes import is_fixed, noted_texts
-from jobs.source.script import Place, Space, Value
+from jobs.source.script import Choices, Place, Space, Value
 
 DROPOUTS = ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout")
 FIXED = "the line says `retune: fixed`"
@@ -289,6 +289,7 @@ def _optimizer(analysis: Analysis) -> list[Knob]:
         return [
             _name(name, site, target),
             Knob("optimizer.learning_rate", rate, ranges.learning_rate(rate), site, target),
+            *_averaging(analysis, False, site, target),
         ]
     if isinstance(found, Ref) and found.last.lower() in OPTIMIZERS:
         name = found.last.lower()
@@ -299,10 +300,32 @@ def _optimizer(analysis: Analysis) -> list[Knob]:
         return [
             _name(name, site, None).hold(reason),
             Knob("optimizer.learning_rate", rate, ranges.learning_rate(rate), site, held=reason),
+            *(each.hold(reason) for each in _averaging(analysis, False, site, None)),
         ]
     if isinstance(found, Optimizer):
-        return [_name_of_object(analysis, found), *_rate_of_object(analysis, found)]
+        return [
+            _name_of_object(analysis, found),
+            *_rate_of_object(analysis, found),
+            *_averaging_of_object(analysis, found),
+        ]
     return []
+
+
+def _averaging(analysis: Analysis, value: bool, site: Site | None, target: Target) -> list[Knob]:
+    """Whether the weights are averaged over the steps. Only ``fit`` puts the averages in place."""
+    if analysis.fit is None:
+        return []
+    return [Knob("optimizer.use_ema", value, Choices((False, True)), site, target)]
+
+
+def _averaging_of_object(analysis: Analysis, optimizer: Optimizer) -> list[Knob]:
+    item = optimizer.params.get("use_ema")
+    if item is None:
+        call = optimizer.call
+        return _averaging(analysis, False, call, Missing(call, "use_ema"))
+    if not isinstance(item, Const) or not isinstance(item.value, bool) or item.site is None:
+        return []
+    return _averaging(analysis, item.value, item.site, Written(item.site))
 
 
 def _name(name: str, site: Site | None, target: Target) -> Knob:
@@ -312,7 +335,7 @@ def _name(name: str, site: Site | None, target: Target) -> Knob:
 
 def _name_of_object(analysis: Analysis, optimizer: Optimizer) -> Knob:
     knob = _name(optimizer.name.lower(), optimizer.callee, Written(optimizer.callee))
-    further = sorted(set(optimizer.params) - {"learning_rate"})
+    further = sorted(set(optimizer.params) - {"learning_rate", "use_ema"})
     if further:
         return knob.hold(f"it is set up with {', '.join(further)}, which others do not take")
     text = analysis.sources(optimizer.callee.path).at(optimizer.callee)

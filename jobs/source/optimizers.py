@@ -1,4 +1,6 @@
-"""Rewriting the optimizer: its name and its learning rate, given as a text or as an object."""
+"""Rewriting the optimizer: name, learning rate and averaging, given as a text or as an object."""
+
+from typing import Any
 
 from jobs.source import imports, notes
 from jobs.source.analysis import Analysis
@@ -11,8 +13,10 @@ from jobs.source.spelling import spelled
 _NOTE = "optimizer"
 
 
-def rewrite_optimizer(change: Change, name: str | None, rate: float | None) -> bool:
-    """Set name and learning rate where the script gave (or gives) the optimizer as a text.
+def rewrite_optimizer(
+    change: Change, name: str | None, rate: float | None, averages: bool | None
+) -> bool:
+    """Set name, learning rate and ``use_ema`` where the script gave (or gives) a text.
 
     Returns False where it is the pusher's own object, whose values are changed like any other.
     Raises CannotRewrite.
@@ -23,35 +27,49 @@ def rewrite_optimizer(change: Change, name: str | None, rate: float | None) -> b
         site = found.site
         if site is None:
             raise CannotRewrite("The optimizer's name is not written in the script.")
-        old_name = found.value.lower()
-        new_name = name or old_name
-        default = LEARNING_RATES[new_name]
-        if rate is None or rate == default:
-            _rename(change, found, new_name)
-        else:
+        new_name = name or found.value.lower()
+        arguments = _arguments(new_name, rate, averages)
+        if arguments:
             source = analysis.sources(site.path)
-            _introduce(change, site, source.at(site), new_name, rate)
+            _introduce(change, site, source.at(site), new_name, arguments)
+        else:
+            _rename(change, found, new_name)
         return True
     if isinstance(found, Optimizer):
         original = _original(analysis, found)
         if original is None:
             return False
-        current = found.params.get("learning_rate")
-        old_rate = current.value if isinstance(current, Const) else None
         new_name = name or found.name.lower()
-        new_rate = rate if rate is not None else old_rate
-        source = analysis.sources(found.call.path)
-        if new_rate is None or new_rate == LEARNING_RATES[new_name]:
-            draft = notes.Draft(source)
+        arguments = _arguments(
+            new_name,
+            rate if rate is not None else _constant(found, "learning_rate"),
+            averages if averages is not None else _constant(found, "use_ema"),
+        )
+        if arguments:
+            _introduce(change, found.call, original, new_name, arguments)
+        else:
+            draft = notes.Draft(analysis.sources(found.call.path))
             draft.replace(found.call, _as_text(original, new_name))
             draft.note(found.call.end, _NOTE, None)
             change.put(draft.raw())
-            change.apply(_unused(change))
-        else:
-            _introduce(change, found.call, original, new_name, new_rate)
-            change.apply(_unused(change))
+        change.apply(_unused(change))
         return True
     return False
+
+
+def _constant(optimizer: Optimizer, name: str) -> Any:
+    item = optimizer.params.get(name)
+    return item.value if isinstance(item, Const) else None
+
+
+def _arguments(name: str, rate: float | None, averages: bool | None) -> str:
+    """What an optimizer is called with that differs from Keras' defaults."""
+    given = []
+    if rate is not None and rate != LEARNING_RATES[name]:
+        given.append(f"learning_rate={rate!r}")
+    if averages:
+        given.append("use_ema=True")
+    return ", ".join(given)
 
 
 def _rename(change: Change, found: Const, name: str) -> None:
@@ -91,15 +109,15 @@ def _original(analysis: Analysis, optimizer: Optimizer) -> str | None:
     return notes.notes_at(source, optimizer.call.end).get(_NOTE)
 
 
-def _introduce(change: Change, site: Site, original: str, name: str, rate: float) -> None:
-    """Write the optimizer as an object with a learning rate, with its import."""
+def _introduce(change: Change, site: Site, original: str, name: str, arguments: str) -> None:
+    """Write the optimizer as an object with its arguments, and its import."""
     analysis = change.analysis
     source = analysis.sources(site.path)
     found = imports.spelling(
         analysis, site.path, "optimizers", OPTIMIZERS[name], _like(analysis, source)
     )
     draft = notes.Draft(source)
-    draft.replace(site, f"{found.text}(learning_rate={rate!r})")
+    draft.replace(site, f"{found.text}({arguments})")
     draft.note(site.end, _NOTE, original)
     change.apply([*draft.edits(), *found.edits])
 

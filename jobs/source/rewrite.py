@@ -15,6 +15,7 @@ from jobs.source.spelling import comes_back, spelled
 __all__ = ["CannotRewrite", "rewrite"]
 
 _STRUCTURE = ("blocks", "batch_norm", "augmentation")
+_OPTIMIZER = ("optimizer.name", "optimizer.learning_rate", "optimizer.use_ema")
 
 
 def rewrite(
@@ -123,24 +124,20 @@ def _step(change: Change, action: object, *arguments: object) -> None:
 
 
 def _change_optimizer(change: Change, rest: dict[str, Value]) -> None:
-    """Name and learning rate go together where the script gives no object."""
-    name, rate = rest.get("optimizer.name"), rest.get("optimizer.learning_rate")
-    if name is None and rate is None:
-        return
+    """Name, learning rate and averaging go together where the script gives no object."""
+    wanted = {key: rest[key] for key in _OPTIMIZER if key in rest}
     current = {k.name: k.value for k in knobs.found(change.analysis)}
-    for key, value in (("optimizer.name", name), ("optimizer.learning_rate", rate)):
-        if value is not None:
-            knob = _knob(change.analysis, key)
-            _valid(knob, value)
-    if all(_same(current.get(k, ""), v) for k, v in rest.items() if k.startswith("optimizer.")):
-        rest.pop("optimizer.name", None)
-        rest.pop("optimizer.learning_rate", None)
-        return
-    if rewrite_optimizer(
-        change, None if name is None else str(name), None if rate is None else float(rate)
+    for key, value in wanted.items():
+        _valid(_knob(change.analysis, key), value)
+    name, rate, averages = (wanted.get(key) for key in _OPTIMIZER)
+    if all(_same(current[key], value) for key, value in wanted.items()) or rewrite_optimizer(
+        change,
+        None if name is None else str(name),
+        None if rate is None else float(rate),
+        None if averages is None else bool(averages),
     ):
-        rest.pop("optimizer.name", None)
-        rest.pop("optimizer.learning_rate", None)
+        for key in wanted:
+            del rest[key]
     elif name is not None:
         rest.pop("optimizer.name")
         if not _same(current["optimizer.name"], name):

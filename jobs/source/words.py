@@ -29,6 +29,10 @@ def describe(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
     if "augmentation" in changed:
         old, new = before.get("augmentation"), changed.pop("augmentation")
         phrases.append(f"augmentation {old} → {new}" if old is not None else f"augmentation {new}")
+    if "optimizer.use_ema" in changed:
+        phrases.append(
+            f"{'with' if changed.pop('optimizer.use_ema') else 'without'} averaged weights"
+        )
     for name, value in changed.items():
         phrases.append(_phrase(name, before.get(name), value))
     return ", ".join(phrases) or "no change"
