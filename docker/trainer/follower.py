@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from trainer import checkpoint, metrics
+from trainer.averaging import Averaging
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
 from trainer.session import Session
@@ -26,6 +27,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
     """Goes last in the list, so that it sees what the script's callbacks have made of an epoch.
 
     ``first`` and ``epochs``: the planned epochs of this ``fit`` as Keras counts them, from and to.
+    ``averages``: puts averaged weights in place after each epoch, where the optimizer keeps them.
     """
 
     # Keras then calls the batch hooks from a thread and need not wait for each step's metrics.
@@ -38,6 +40,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         first: int,
         epochs: int,
         says: bool,
+        averages: Averaging | None = None,
     ) -> None:
         super().__init__()
         self._session = session
@@ -45,6 +48,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._first = first
         self._epochs = epochs
         self._says = says
+        self._averages = averages
         self._began = 0.0
         self._epoch = 0
         self._is_nan = False
@@ -56,6 +60,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.built = True
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
+        session.state.steps = self.params.get("steps")
         if fit.checkpoint is not None:
             self._resume(fit.checkpoint)
         elif self._is_to_inherit():
@@ -113,11 +118,13 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         ended = bool(self.model.stop_training) or epoch + 1 >= self._epochs
         name = f"{done.fit}-{done.epoch}"
         folder = self._session.trial.checkpoint
-        checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)
         best = self._session.fit.best()
         is_best = best is None or (done.val_accuracy or 0.0) > (best.val_accuracy or 0.0)
         if is_best:
             save_model(self.model, folder / f"{name}.keras", self._session)
+        if self._averages is not None:
+            self._averages.put_back()
+        checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)
         before = self._session.fit.checkpoint
         self._session.record(done, f"{name}{checkpoint.SUFFIX}", ended)
         if is_best:

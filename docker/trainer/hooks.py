@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from trainer import metrics
+from trainer import averaging, metrics
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.lists import as_arrays
@@ -80,12 +80,16 @@ class Hooks:
         first = given.get("initial_epoch") or 0
         if fit.checkpoint is not None:
             _append_to_logs(others)
+        averages = averaging.Averaging() if averaging.wanted(model, others) else None
+        if averages is not None:
+            session.state.note(averaging.NOTE)
         follower = Follower(
-            session, others, first, given.get("epochs", 1), given.get("verbose") != 0
+            session, others, first, given.get("epochs", 1), given.get("verbose") != 0, averages
         )
+        callbacks = [*filter(None, [averages]), *others, follower]
         self._inside = True
         try:
-            return self._fit(model, **given | {"callbacks": [*others, follower], "verbose": 0})
+            return self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
         finally:
             self._inside = False
             model._initial_epoch = None

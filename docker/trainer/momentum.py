@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from trainer import averaging
 from trainer.network import Array, weights_file
 
 
@@ -29,12 +30,21 @@ def take_over(path: Path, model: keras.Model) -> bool:
     if not optimizer.built:
         # Keras would do so at the first step.
         optimizer.build(model.trainable_variables)
-    variables = list(optimizer.variables)
-    if found is None or [each.shape for each in found] != [tuple(v.shape) for v in variables]:
+    if found is None:
         return False
-    for variable, value in zip(variables, found, strict=True):
+    variables = list(optimizer.variables)
+    averaged = {id(average) for _, average in averaging.averages(model)}
+    states = [each for each in variables if id(each) not in averaged]
+    if len(found) == len(variables):
+        pairs = zip(found, variables, strict=True)
+        found = [value for value, variable in pairs if id(variable) not in averaged]
+    if [each.shape for each in found] != [tuple(each.shape) for each in states]:
+        return False
+    for variable, value in zip(states, found, strict=True):
         if variable is not rate:
             variable.assign(value)
+    # The weights that are inherited are the parent's averages, or are to be averaged from here.
+    averaging.begin(model)
     return True
 
 

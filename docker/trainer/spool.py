@@ -65,6 +65,7 @@ class Result(_Json):
     test_accuracy: float | None = None
     epochs: int = 0
     parameters: int | None = None
+    steps: int | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
     seconds_in_fit: float = 0.0

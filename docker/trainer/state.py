@@ -47,6 +47,7 @@ class State:
     objective_name: str | None = None
     test_accuracy: float | None = None
     parameters: int | None = None
+    steps: int | None = None
     inheriting_fit: int | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
@@ -101,6 +102,7 @@ class State:
             test_accuracy=self.test_accuracy,
             epochs=len(trained[-1].epochs) if trained else 0,
             parameters=self.parameters,
+            steps=self.steps,
             inherited=self.inherited,
             inheritance=self.inheritance,
             seconds_in_fit=round(self.seconds_in_fit, 3),

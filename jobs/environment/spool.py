@@ -114,9 +114,10 @@ class Result(_Json):
 
     ``objective``: best validation accuracy (0 to 1) of the last ``fit``, reached at ``best_epoch``;
     ``objective_name`` is the metric it came from. ``inherited``: share (0 to 1) of the model's
-    parameters that came from the parent. ``failure`` and ``reason`` (a sentence) are set where
-    ``outcome`` is not ``complete``. ``notes`` are sentences for the record (a metric was added …).
-    ``seconds_in_fit`` and ``seconds_outside_fit`` are wall time over all relaunches.
+    parameters that came from the parent. ``steps``: of the optimizer in an epoch, where they are
+    known. ``failure`` and ``reason`` (a sentence) are set where ``outcome`` is not ``complete``.
+    ``notes`` are sentences for the record (a metric was added …). ``seconds_in_fit`` and
+    ``seconds_outside_fit`` are wall time over all relaunches.
     """
 
     outcome: Outcome
@@ -127,6 +128,7 @@ class Result(_Json):
     test_accuracy: float | None = None
     epochs: int = 0
     parameters: int | None = None
+    steps: int | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
     seconds_in_fit: float = 0.0
