@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from jobs.search.curve import slope
 from jobs.search.history import History
-from jobs.search.tweaks import RATE, SETTLE, is_near
+from jobs.search.tweaks import AVERAGING, RATE, SETTLE, is_near
 
 PATIENCE, STARTUP = 4, 2
 IN_SIGHT, LEFT = 2, 2
@@ -87,7 +87,7 @@ class RetunePruner(optuna.pruners.BasePruner):
         return (
             _planned(trial, values) - len(values) >= LEFT
             and missing > 0
-            and is_near(best, self.target)
+            and is_near(best, self.target, averaged=trial.params.get(AVERAGING) is True)
             and missing > IN_SIGHT * slope(values[-PATIENCE:].tolist())
         )
 

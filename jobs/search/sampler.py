@@ -22,7 +22,16 @@ from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
 from jobs.search.history import History, values
 from jobs.search.proposal import Buildable, Proposal
-from jobs.search.tweaks import RATE, SETTLE, Candidate, Model, answers, candidates, demanded
+from jobs.search.tweaks import (
+    AVERAGING,
+    RATE,
+    SETTLE,
+    Candidate,
+    Model,
+    answers,
+    candidates,
+    demanded,
+)
 from jobs.source.script import Value
 
 PROPOSAL = "retune:proposal"
@@ -167,19 +176,21 @@ class RetuneSampler(BaseSampler):
 
         Kinds that brought nothing to this parent come last.
         """
-        model = self._model(values(parent), parent, history)
+        steps = (parent.user_attrs.get("result") or {}).get("steps")
+        model = self._model(values(parent), parent, history, steps)
+        averaged = values(parent).get(AVERAGING) is True
         finding = self._diagnose(parent)
         found = [
             (each, candidate)
             for each in (finding, *finding.also)
-            for candidate in candidates(answers(each, self.target), model)
+            for candidate in candidates(answers(each, self.target, averaged=averaged), model)
         ]
         failed = history.kinds_without_gain(parent)
         if parent.user_attrs.get("kind") == SETTLE:
             failed.add(SETTLE)  # smaller and smaller steps lead nowhere
         place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
 
-        first = {maker[0] for maker in demanded(finding, self.target)}
+        first = {maker[0] for maker in demanded(finding, self.target, averaged=averaged)}
 
         def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, bool, float]:
             kind = pair[1].kind
@@ -191,7 +202,13 @@ class RetuneSampler(BaseSampler):
 
         return sorted(found, key=rank)
 
-    def _model(self, params: Mapping[str, Any], parent: FrozenTrial, history: History) -> Model:
+    def _model(
+        self,
+        params: Mapping[str, Any],
+        parent: FrozenTrial,
+        history: History,
+        steps: int | None = None,
+    ) -> Model:
         held = parent.user_attrs.get("held", {})
         settled = parent.user_attrs.get("kind") == SETTLE
         before = history.parent(parent) if settled else None
@@ -201,6 +218,7 @@ class RetuneSampler(BaseSampler):
             parent.distributions,
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
+            steps=steps,
         )
 
     def _repair(self, history: History) -> Proposal | None:

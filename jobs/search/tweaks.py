@@ -16,6 +16,10 @@ MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 6, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
+AVERAGING = "optimizer.use_ema"
+LEAST_STEPS = 50
+"""Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
+momentum is 0.99) are at most two epochs behind."""
 SETTLE = "settle"
 """The kind of tweak that goes on from the parent's weights with smaller steps."""
 Tweaked = dict[str, Value]
@@ -37,6 +41,7 @@ class Model:
     ``distributions``: name -> range that its values have to lie in, where there is one.
     ``inherits``: whether a child begins with the weights of this model.
     ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
+    ``steps``: of the optimizer in an epoch, where they are known.
     """
 
     def __init__(
@@ -47,8 +52,9 @@ class Model:
         *,
         inherits: bool = True,
         rate_before_settling: float | None = None,
+        steps: int | None = None,
     ) -> None:
-        self.inherits, self._rate_before = inherits, rate_before_settling
+        self.inherits, self._rate_before, self._steps = inherits, rate_before_settling, steps
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
         self._distributions = distributions or {}
@@ -202,6 +208,17 @@ class Model:
             return tweak
         return {**tweak, **self.allowed({RATE: self._rate_before})}
 
+    def averaged(self, tweak: Tweaked) -> Tweaked:
+        """A tweak with averaged weights besides.
+
+        They cost nothing, and take the noise of the steps out of the weights, and out of what
+        validation says of them (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights
+        Leads to Wider Optima and Better Generalization", 2018).
+        """
+        if self.params.get(AVERAGING) is not False or (self._steps or 0) < LEAST_STEPS:
+            return tweak
+        return {**tweak, AVERAGING: True}
+
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}
 
@@ -219,6 +236,7 @@ Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
+_AVERAGED = "Averaged weights, which are calmer than those of the last step."
 _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
     (
@@ -276,17 +294,21 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
 }
 AHEAD = 5
 """So many epochs a rise is trusted to go on."""
-SETTLING, NEAREST = 0.16, 0.04
-"""The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, by
-what was measured (``tests/benchmarks/README.md``)."""
+SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.25
+"""The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, and
+how much of that is left where weights are averaged, by what was measured
+(``tests/benchmarks/README.md``)."""
 
 
-def answers(finding: Diagnosis, target: float) -> Sequence[Maker]:
-    """The answers to a finding, for an accuracy that is wanted (0 to 1)."""
-    return (*demanded(finding, target), *ANSWERS[finding.kind])
+def answers(finding: Diagnosis, target: float, *, averaged: bool = False) -> Sequence[Maker]:
+    """The answers to a finding, for an accuracy that is wanted (0 to 1).
+
+    ``averaged``: whether it is of a model whose weights are averaged.
+    """
+    return (*demanded(finding, target, averaged=averaged), *ANSWERS[finding.kind])
 
 
-def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
+def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Sequence[Maker]:
     """The answers that the distance to the target asks for, whatever has paid before.
 
     A network that learns its images by heart, and sees each of them as it is, is shown varied ones
@@ -300,7 +322,7 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     if finding.kind not in _TRAINED:
         return ()
     best = finding.evidence["best"]
-    near, missing = is_near(best, target), target - best
+    near, missing = is_near(best, target, averaged=averaged), target - best
     found: list[Maker] = []
     if finding.kind in ("overfit", "opening"):
         # A new block has much to learn anew, which near the target only costs time.
@@ -312,9 +334,10 @@ def demanded(finding: Diagnosis, target: float) -> Sequence[Maker]:
     return found
 
 
-def is_near(best: float, target: float) -> bool:
+def is_near(best: float, target: float, *, averaged: bool = False) -> bool:
     """Whether smaller steps may lead from an accuracy to the target (both 0 to 1)."""
-    return target - best < min(NEAREST, SETTLING * (1 - best))
+    hoped = min(NEAREST, SETTLING * (1 - best))
+    return target - best < (LEFT_BY_AVERAGES * hoped if averaged else hoped)
 
 
 def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
@@ -324,5 +347,11 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
         tweak = model.allowed(make(model))
         if tweak and tweak not in seen:
             seen.append(tweak)
-            whole = model.unsettled(tweak)
-            yield Candidate(kind, whole, answer if whole == tweak else f"{answer} {_LARGER_STEPS}")
+            unsettled = model.unsettled(tweak)
+            whole = model.averaged(unsettled)
+            words = [
+                answer,
+                *([_LARGER_STEPS] if unsettled != tweak else []),
+                *([_AVERAGED] if whole != unsettled else []),
+            ]
+            yield Candidate(kind, whole, " ".join(words))
