@@ -86,7 +86,17 @@ def test_the_best_may_be_a_trial_that_was_ended_early():
     assert not verdict(low, done=(0.6, 0.6), state=TrialState.PRUNED)
 
 
-def settled(values, planned=9, target=0.8, kind="deeper", number=1, held=(), before=0.7, **named):
+def settled(
+    values,
+    planned=9,
+    target=0.8,
+    kind="deeper",
+    number=1,
+    held=(),
+    before=0.7,
+    averages=False,
+    **named,
+):
     study = optuna.create_study(direction="maximize")
     for _ in range(number):
         finished = study.ask()
@@ -98,6 +108,7 @@ def settled(values, planned=9, target=0.8, kind="deeper", number=1, held=(), bef
     trial.set_user_attr("held", dict.fromkeys(held, "held"))
     trial.suggest_int("fit.epochs", planned, planned)
     trial.suggest_float("optimizer.learning_rate", 1e-5, 1e-1)
+    trial.suggest_categorical("optimizer.use_ema", [averages])
     for step, value in enumerate(values, 1):
         trial.report(value, step)
     pruner = RetunePruner(target=target, **named)
@@ -133,6 +144,12 @@ def test_far_from_the_target_steps_stay_as_they_are():
 )
 def test_what_cannot_go_on_with_smaller_steps_trains_on(case):
     assert settled(NEAR, **case) is None
+
+
+def test_averaged_weights_leave_little_to_smaller_steps():
+    assert settled(NEAR, averages=True) is None
+    flat = [0.793, 0.795, 0.792, 0.796, 0.793]
+    assert settled(flat, planned=12, averages=True) == NEAR_TARGET
 
 
 def test_a_child_of_a_network_near_the_target_learns_what_is_new_first():

@@ -5,7 +5,7 @@ import random
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from jobs.search.tweaks import ANSWERS, Model, candidates
+from jobs.search.tweaks import ANSWERS, AVERAGING, Model, candidates
 from tests.search.campaign import START, distribution_of
 
 MAKERS = [maker for answers in ANSWERS.values() for maker in answers]
@@ -72,3 +72,31 @@ def test_longer_stays_moderate_because_a_child_goes_on_from_its_parent():
     assert tweaks(START)["longer"] == {"fit.epochs": 8}
     assert tweaks({**START, "fit.epochs": 28})["longer"] == {"fit.epochs": 30}
     assert "longer" not in tweaks({**START, "fit.epochs": 30})
+
+
+def averaged(steps, held=(), **params):
+    model = Model({**START, AVERAGING: False, **params}, held, DISTRIBUTIONS, steps=steps)
+    return {AVERAGING in each.tweak for each in candidates(MAKERS, model)}
+
+
+def test_averaged_weights_come_with_any_first_tweak():
+    assert averaged(87) == {True}
+
+
+def test_a_network_that_averages_is_not_asked_to_again():
+    assert averaged(87, **{AVERAGING: True}) == {False}
+
+
+@pytest.mark.parametrize("steps", [None, 10])
+def test_averages_that_would_lag_or_might_are_left_out(steps):
+    assert averaged(steps) == {False}
+
+
+def test_a_script_that_holds_its_optimizer_keeps_its_weights():
+    assert averaged(87, {AVERAGING}) == {False}
+
+
+def test_the_words_say_what_averaging_is_for():
+    model = Model({**START, AVERAGING: False}, (), DISTRIBUTIONS, steps=87)
+    for each in candidates(MAKERS, model):
+        assert "Averaged weights" in each.answer
