@@ -5,7 +5,8 @@
 All search the same space (``SPACE``) with trainings of at most 30 epochs, begin with the reference
 model's values, and stop at the target. Each finished epoch is a line of the events file.
 ``random`` and ``kt-bayes``, which end no trial by themselves, get the early stop that KerasTuner's
-guide shows. ``oracle`` trains the best single configuration known.
+guide shows. ``oracle`` trains the best single configuration known, ``oracle-averaged`` the same
+with averaged weights.
 """
 
 import argparse
@@ -48,6 +49,7 @@ SPACE: dict[str, tuple[Any, ...]] = {
     "augmentation": ("none", "light", "medium", "strong"),
     "batch_norm": (False, True),
     "batch_size": (16, 32, 64),
+    "averaged": (False, True),
 }
 """``filters`` of the first block; each further one has ``growth`` times as many, 256 at most."""
 RATES = (1e-4, 1e-2)
@@ -61,6 +63,7 @@ REFERENCE: Values = {
     "augmentation": "none",
     "batch_norm": False,
     "batch_size": 32,
+    "averaged": False,
     "rate": 1e-3,
 }
 ORACLE: Values = {
@@ -73,6 +76,7 @@ ORACLE: Values = {
     "augmentation": "medium",
     "batch_norm": True,
     "batch_size": 16,
+    "averaged": False,
     "rate": 2.7e-3,
 }
 
@@ -112,7 +116,7 @@ class Work:
         two = self.classes == 2
         model.add(layers.Dense(1, "sigmoid") if two else layers.Dense(self.classes, "softmax"))
         model.compile(
-            keras.optimizers.Adam(values["rate"]),
+            keras.optimizers.Adam(values["rate"], use_ema=values["averaged"]),
             "binary_crossentropy" if two else "categorical_crossentropy",
             metrics=["accuracy"],
         )
@@ -130,11 +134,13 @@ class Work:
             if values["augmentation"] == "none"
             else {"x": generator.flow(self.x, self.y, batch_size=size)}
         )
+        # Validation is to measure the averages.
+        averages = [keras.callbacks.SwapEMAWeights()] if values["averaged"] else []
         return model.fit(
             **data,
             **{"epochs": EPOCHS, "verbose": 0, **named},
             validation_data=(self.x_validation, self.y_validation),
-            callbacks=[*callbacks, Told(self)],
+            callbacks=[*averages, *callbacks, Told(self)],
         )
 
 
@@ -180,7 +186,8 @@ def run_optuna(work: Work, pruner: str) -> None:
             else:
                 values[name] = trial.suggest_categorical(name, SPACE[name])
         values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5, step=0.1)
-        values["batch_norm"] = trial.suggest_categorical("batch_norm", [False, True])
+        for name in ("batch_norm", "averaged"):
+            values[name] = trial.suggest_categorical(name, [False, True])
         values["rate"] = trial.suggest_float("rate", *RATES, log=True)
         keras.utils.set_random_seed(1000 * work.seed + trial.number)
         callbacks = [early_stop()] if pruner == "none" else []
@@ -211,9 +218,10 @@ def run_keras_tuner(work: Work, kind: str) -> None:
             values = {
                 name: hp.Choice(name, list(options), default=REFERENCE[name])
                 for name, options in SPACE.items()
-                if name != "batch_norm"
+                if name not in ("batch_norm", "averaged")
             }
-            values["batch_norm"] = hp.Boolean("batch_norm", default=False)
+            for name in ("batch_norm", "averaged"):
+                values[name] = hp.Boolean(name, default=False)
             values["rate"] = hp.Float("rate", *RATES, sampling="log", default=REFERENCE["rate"])
             return work.build(values)
 
@@ -257,14 +265,15 @@ def _begin_with_reference(oracle: Any) -> None:
     oracle.populate_space = populate_space
 
 
-def run_oracle(work: Work) -> None:
+def run_oracle(work: Work, values: Values) -> None:
     while True:
         keras.utils.set_random_seed(1000 * work.seed + work.trial + 1)
-        work.fit(work.build(ORACLE), ORACLE, [], epochs=3 * EPOCHS)
+        work.fit(work.build(values), values, [], epochs=3 * EPOCHS)
 
 
 ARMS: dict[str, Any] = {
-    "oracle": run_oracle,
+    "oracle": lambda work: run_oracle(work, ORACLE),
+    "oracle-averaged": lambda work: run_oracle(work, {**ORACLE, "averaged": True}),
     "optuna-median": lambda work: run_optuna(work, "median"),
     "optuna-hyperband": lambda work: run_optuna(work, "hyperband"),
     "random": lambda work: run_optuna(work, "none"),

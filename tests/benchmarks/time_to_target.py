@@ -35,7 +35,7 @@ from tests.benchmarks.pictures import cached_arrays  # noqa: E402
 
 RETUNE = ("retune", "no-inheritance", "no-diagnosis", "no-pruning")
 PEERS = (
-    *("oracle", "optuna-median", "optuna-hyperband", "kt-hyperband", "kt-bayes"),
+    *("oracle", "oracle-averaged", "optuna-median", "optuna-hyperband", "kt-hyperband", "kt-bayes"),
     "random",
 )
 POLL_SECONDS = 0.25
