@@ -15,6 +15,8 @@ from trainer import python2
 
 # Commands that IPython takes without a sign before them.
 _COMMAND = re.compile(r"(pip3?|conda|cd|ls|mkdir|rm|cp|mv|cat|wget|unzip) +[\w./~\"'-]")
+# Magics that run their cell as it is, whatever else they do.
+TIMING = ("time", "timeit", "capture", "prun")
 # The cells after a notebook's cell, by the name that the cell is compiled under.
 _cells_after: dict[str, str] = {}
 
@@ -46,6 +48,25 @@ def run(
         except Exception as error:
             if script.suffix != ".ipynb" or not goes_on(error):
                 raise
+
+
+def run_cell(text: str, note: Callable[[str], None]) -> None:
+    """Run what a script that a notebook was saved as gives IPython to run.
+
+    It counts as the line of the script that gives it.
+    """
+    main = sys.modules["__main__"]
+    name = str(main.__file__)
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename != name:
+        frame = frame.f_back
+    tree = python2.tree(_without_magics(text, 0, note), name)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.stmt, ast.expr, ast.excepthandler, ast.arg, ast.keyword)):
+            node.lineno = node.end_lineno = frame.f_lineno
+            node.col_offset = node.end_col_offset = 0
+    ast.fix_missing_locations(tree)
+    exec(compile(tree, name, "exec", dont_inherit=True), main.__dict__)
 
 
 def texts(script: Path) -> list[str | bytes]:
@@ -178,7 +199,7 @@ def _cells(content: bytes) -> list[str]:
 def _without_magics(text: str, cell: int, note: Callable[[str], None]) -> str:
     """The cell's Python, with the lines kept in number: magics and shell lines become ``pass``."""
     first = text.lstrip().split("\n", 1)[0]
-    if first.startswith("%%") and first.split()[0] not in ("%%time", "%%timeit", "%%capture"):
+    if first.startswith("%%") and first.split()[0][2:] not in TIMING:
         note(f"Cell {cell} was left out: {first}")
         return ""
     lines = text.split("\n")
@@ -191,6 +212,8 @@ def _without_magics(text: str, cell: int, note: Callable[[str], None]) -> str:
         assigned = stripped.partition("=")[2].lstrip()
         if goes_on:
             lines[index] = ""
+        elif stripped.startswith("%time "):
+            lines[index] = indent + stripped.removeprefix("%time ").lstrip()
         elif stripped.startswith(("%", "!")) or (
             (stripped.endswith("?") or _COMMAND.match(stripped)) and not _parses(stripped)
         ):

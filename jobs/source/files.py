@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from jobs.source import notebook, python2
+from jobs.source import exported, notebook, python2
 from jobs.source.script import Place
 
 MOST_BYTES = 2 * 1024**2
@@ -74,6 +74,7 @@ class Source:
         self.path = path
         self.raw = raw
         self._cells: list[_Cell] = []
+        self._parts: list[exported.Part] = []
         if path.endswith(".ipynb"):
             self._read_notebook()
         else:
@@ -95,8 +96,11 @@ class Source:
         self.mark = "\ufeff" if self.text.startswith("\ufeff") else ""
         if self._encoding == "utf-8-sig":
             self.mark = ""
-        self.text = self.text.removeprefix(self.mark)
+        self.text, self._parts = exported.unfolded(self.text.removeprefix(self.mark))
         self.code = self.text
+        if self._parts:
+            texts = ((self.text[each.start : each.end], each.quote) for each in self._parts)
+            self.code = "".join(notebook.as_python(t) if quote else t for t, quote in texts)
 
     def _read_notebook(self) -> None:
         if len(self.raw) > MOST_NOTEBOOK_BYTES:
@@ -136,11 +140,12 @@ class Source:
             if not self.is_notebook and (older := self._read_otherwise()) is not None:
                 return older
             line = error.lineno
-            if line is not None and self.is_notebook:
-                place = self.place(self._starts[min(line, len(self._starts)) - 1])
+            place = None if line is None else self.place(self._line_begin(line))
+            if place is not None and self.is_notebook:
                 raise UnreadableError(
                     f"has a syntax error in cell {place.cell}", place.line
                 ) from error
+            line = None if place is None else place.line
             raise UnreadableError(_syntax_reason(self.code, error), line) from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise UnreadableError("is too deeply nested to be read") from error
@@ -194,6 +199,9 @@ class Source:
         end = self._starts[line] if line < len(self._starts) else len(self.text)
         return start + len(self.text[start:end].encode()[:column].decode(errors="ignore"))
 
+    def _line_begin(self, line: int) -> int:
+        return self._starts[min(line, len(self._starts)) - 1]
+
     def site(self, node: ast.expr | ast.stmt) -> Site:
         return Site(
             self.path,
@@ -225,15 +233,28 @@ class Source:
         for cell in self._cells:
             if cell.start <= offset <= cell.end:
                 return Place(self.path, line - self.line(cell.start) + 1, cell.index)
+        part = self._part(offset, offset)
+        if part is not None:
+            line = part.line if part.quote else part.line + line - self.line(part.start)
         return Place(self.path, line)
 
     def boundary(self, offset: int) -> int:
         """Where the cell that holds ``offset`` ends; the end of the text outside notebooks."""
+        part = self._part(offset, offset)
+        if part is not None and part.quote:
+            return part.end
         return next((c.end for c in self._cells if c.start <= offset <= c.end), len(self.text))
+
+    def _part(self, start: int, end: int) -> exported.Part | None:
+        """The part that holds a span; between two, the one that is a cell."""
+        holding = [each for each in self._parts if each.start <= start and end <= each.end]
+        return max(holding, key=lambda each: bool(each.quote), default=None)
 
     def edited(self, edits: Iterable[Edit]) -> bytes:
         """The file's bytes after the edits, which must not overlap."""
         ordered = sorted(edits, key=lambda each: (each.site.start, each.site.end))
+        if self._parts:
+            return (self.mark + self._written(ordered)).encode(self._encoding)
         if not self._cells:
             return (self.mark + _applied(self.text, 0, ordered)).encode(self._encoding)
         texts: dict[int, str] = {}
@@ -242,6 +263,14 @@ class Source:
             if inside:
                 texts[cell.index] = _applied(self.text[cell.start : cell.end], cell.start, inside)
         return notebook.replaced(self._json, self._code_cells, texts).encode(self._encoding)
+
+    def _written(self, edits: list[Edit]) -> str:
+        written = []
+        for part in self._parts:
+            inside = [e for e in edits if self._part(e.site.start, e.site.end) is part]
+            text = _applied(self.text[part.start : part.end], part.start, inside)
+            written.append(part.written(text))
+        return "".join(written)
 
 
 def _applied(text: str, base: int, edits: list[Edit]) -> str:

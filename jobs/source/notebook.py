@@ -15,6 +15,7 @@ _LINE = re.compile(r"(?<=\n)")
 _COMMANDS = r"(?:pip3?|conda|cd|ls|mkdir|rm|cp|mv|cat|wget|unzip) +[\w./~\"'-]"
 _SHELL = re.compile(rf"^(\s*)([%!?].*|[\w.]+\?{{1,2}}\s*|{_COMMANDS}.*)$")
 _ASSIGNED = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!].*)$")
+_TIMED = re.compile(r"^(\s*)%time (\s*\S.*)$")
 _TIMING = ("%%time", "%%capture", "%%timeit", "%%prun")
 
 
@@ -165,8 +166,13 @@ def _masked_lines(lines: list[str]) -> Iterator[str]:
     goes_on = False
     for line in lines:
         found = _SHELL.match(line) or _ASSIGNED.match(line)
+        timed = _TIMED.match(line)
         if goes_on:
             yield _blank(line)
+        elif timed:
+            # What is timed runs as if it stood alone.
+            yield f"{timed[1]}0    ;{timed[2]}"
+            continue
         elif found:
             yield found[1] + "0" + "#" * (len(found[2]) - 1)
         else:

@@ -452,6 +452,29 @@ print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
         assert any(f"The module {module} is not here" in each for each in result.notes)
 
 
+def test_cells_that_a_magic_times_are_run(study):
+    fit = FIT.replace("epochs=3", "epochs=rounds")
+    script = (
+        f"{DATA}{MODEL}"
+        "get_ipython().run_cell_magic('bash', '', 'echo shell')\n"
+        "get_ipython().run_line_magic('time', 'rounds = 2')\n"
+        f"get_ipython().run_cell_magic('time', '', {f'%matplotlib inline{chr(10)}{fit}'!r})\n"
+        "get_ipython().run_cell_magic('capture', '', 'x = 1\\nnothing.is_here()')\n"
+    )
+    result, spool = study.run(script)
+    assert len(list(spool.epochs())) == 2
+    assert "What the script gives the magic bash was left out." in result.notes
+    where = f"line {script.count(chr(10))})"
+    assert any("'nothing' is not defined" in each and where in each for each in result.notes)
+
+
+def test_a_line_of_a_notebook_that_is_timed_is_run(study):
+    fit = f"%time {FIT.strip().replace(chr(10), ' ')}"
+    result, spool = study.run(notebook(DATA, MODEL, fit), name="cnn.ipynb")
+    assert result.outcome == "complete", spool.console.read_text()
+    assert len(list(spool.epochs())) == 3
+
+
 def test_an_import_that_may_fail_fails(study):
     result, spool = study.run("""
 try:

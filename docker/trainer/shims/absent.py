@@ -35,7 +35,7 @@ def install(note: Callable[[str], None]) -> None:
     # Last: what is installed is found before.
     sys.meta_path.append(_Finder(note))
     # Notebooks have these two without an import, and scripts exported from them keep the calls.
-    builtins.get_ipython = _Nothing  # type: ignore[attr-defined]
+    builtins.get_ipython = lambda: _Shell(note)  # type: ignore[attr-defined]
     builtins.display = _Nothing  # type: ignore[attr-defined]
 
 
@@ -70,6 +70,24 @@ class _Nothing:
 
     def __str__(self) -> str:
         return ""
+
+
+class _Shell(_Nothing):
+    """IPython, as scripts that notebooks were saved as call it: it runs what a magic times."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def run_cell_magic(self, magic: str, _: str, cell: str) -> None:
+        if magic in script.TIMING:
+            script.run_cell(cell, self._note)
+        else:
+            self._note(f"What the script gives the magic {magic} was left out.")
+
+    def run_line_magic(self, magic: str, line: str, *_: Any) -> None:
+        if magic == "time":
+            script.run_cell(line, self._note)
 
 
 class _NothingCallback(keras.callbacks.Callback):  # type: ignore[misc]
