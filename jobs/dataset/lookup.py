@@ -115,9 +115,11 @@ def look_up(
         if repository.dataset.startswith("./"):
             return _own_folder(checkout, repository.dataset[2:], folders)
         return _named(settings, repository.dataset, folders, words, "retune.toml names")
-    if not folders:
-        return _by_words(settings, checkout, words)
-    own = _own_files(checkout, folders)
+    loaded = [each for each in folders if each.use != "copied"]
+    if not loaded:
+        return _by_words(settings, checkout, folders, words)
+    copied = [each for each in folders if each.copied]
+    own = _own_files(checkout, loaded) or (_own_files(checkout, copied) if copied else None)
     if own is not None:
         return own
     if settings.dataset is not None:
@@ -125,7 +127,7 @@ def look_up(
     names = offered(settings)
     if len(names) == 1:
         return _offered(*names.popitem(), folders, words)
-    first = folders[0]
+    first = loaded[0]
     raise RetuneError(
         f"{place_of(first)} loads {first.path!r}, which the repository does not have; "
         + (
@@ -136,16 +138,22 @@ def look_up(
     )
 
 
-def _by_words(settings: Settings, checkout: Path, words: Collection[str]) -> Source:
-    """Following the script showed no data; its words may, in the data set that needs no naming."""
+def _by_words(
+    settings: Settings, checkout: Path, copied: Sequence[DataFolder], words: Collection[str]
+) -> Source:
+    """Following the script showed no data that it loads, or only what it copies it from.
+
+    Its words may show some, in the data set that needs no naming.
+    """
     nothing = Source("", None, {})
     names = offered(settings)
     name = settings.dataset or (next(iter(names)) if len(names) == 1 else None)
     if name is None or name not in names:
         return nothing
+    known = copied if words and _is_heap(names[name]) else ()
     found = [
         each
-        for each in spelled(name, names[name], (), words)
+        for each in (*known, *spelled(name, names[name], known, words))
         if (below := _relative(each)) is None or _inside(checkout, below) is None
     ]
     return _offered(name, names[name], found, ()) if found else nothing
@@ -250,12 +258,22 @@ def _inside(root: Path, below: PurePosixPath) -> Path | None:
         return None
 
 
+def _is_heap(root: Path) -> bool:
+    """Whether a data set's images lie in no class folders."""
+    return not read_layout(root).classes and holds_images(root)
+
+
 def _mapped(
     name: str,
     root: Path,
     folders: Sequence[DataFolder],
     origin: Literal["offered", "repository"],
 ) -> Source:
+    if any(each.copied for each in folders) and _is_heap(root):
+        # The script sorts the images into folders by itself, which it then loads.
+        heaps = [replace(each, use="all") for each in folders if each.copied]
+        folders = [*heaps, *(each for each in folders if each.use == "archive")]
+    folders = [each for each in folders if each.use != "copied"]
     mapper = Mapper(name, root, folders)
     mapping = mapper.map_all()
     return Source(

@@ -72,11 +72,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A path literal from which the script loads data, with what the data is used for."""
+    """A path literal from which the script loads data, with what the data is used for.
+
+    ``copied``: it copies files from there, into folders that it loads from; the use is ``copied``
+    as well where that is all that it does with them.
+    """
 
     path: str
-    use: Literal["train", "validation", "test", "all", "archive"]
+    use: Literal["train", "validation", "test", "all", "archive", "copied"]
     place: Place
+    copied: bool = False
 
 
 @dataclass(frozen=True)

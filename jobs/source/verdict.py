@@ -2,6 +2,7 @@
 
 import ast
 import posixpath
+import re
 from dataclasses import replace
 from typing import Literal
 
@@ -24,7 +25,7 @@ from jobs.source.script import (
 )
 from jobs.source.unread import unread
 
-Use = Literal["train", "validation", "test", "all", "archive"]
+Use = Literal["train", "validation", "test", "all", "archive", "copied"]
 _RECURRENT = {"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"}
 _TEXT = {"Embedding", "TextVectorization", "Conv1D"}
 _ENLARGING = {"UpSampling2D", "Conv2DTranspose"}
@@ -33,6 +34,7 @@ _WORDS: tuple[tuple[Use, tuple[str, ...]], ...] = (
     ("test", ("test",)),
     ("train", ("train",)),
 )
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".webp")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".npz", ".npy", ".h5", ".hdf5", ".csv", ".pkl",
              ".pickle", ".mat")  # fmt: skip
 
@@ -240,23 +242,28 @@ def _folders(analysis: Analysis) -> list[DataFolder]:
         if isinstance(data, Data):
             for each in data.folders:
                 roles.setdefault(_clean(each.value), set()).add(use)  # type: ignore[arg-type]
+    copied = {_copied_from(each.path.value) for each in analysis.trace.folders if each.copied}
+    read = {_clean(each.path.value) for each in analysis.trace.folders if not each.copied}
     result: dict[str, DataFolder] = {}
     for folder in analysis.trace.folders:
-        path = _clean(folder.path.value)
+        path = (_copied_from if folder.copied else _clean)(folder.path.value)
         if path in ("", ".", "..") or path in result:  # where the script is
             continue
         if path.startswith(("http://", "https://", "gs://")):
             continue
         given = roles.get(path, set())
-        if folder.archive or path.endswith(_ARCHIVES):
-            role: Use = "archive"
+        if path in copied and path not in read:
+            role: Use = "copied"
+        elif folder.archive or path.endswith(_ARCHIVES):
+            role = "archive"
         elif len(given) == 1 and folder.subset is None:
             role = next(iter(given))
         elif len(given) > 1 or folder.subset is not None:
             role = "all"
         else:
             role = _by_name(path)
-        result[path] = DataFolder(path, role, _place(analysis, folder.path.trail))
+        place = _place(analysis, folder.path.trail)
+        result[path] = DataFolder(path, role, place, copied=path in copied)
     return _joined(list(result.values()))
 
 
@@ -276,6 +283,18 @@ def _clean(path: str) -> str:
         kept.append(part)
     text = "/".join(kept)
     return posixpath.normpath(text) if text else ("/" if path.startswith("/") else "")
+
+
+def _copied_from(path: str) -> str:
+    """The folder of images that a file is copied from; nothing where it is a file of another kind.
+
+    Of a path that is not known to its end, what is known is the folder.
+    """
+    path = _clean(path)
+    suffix = posixpath.splitext(path)[1].lower()
+    if suffix in _IMAGES:
+        return posixpath.dirname(path)
+    return "" if re.fullmatch(r"\.[a-z]\w{1,4}", suffix) else path
 
 
 def _by_name(path: str) -> Use:

@@ -1,5 +1,6 @@
 """Where the data is that a script names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,37 @@ def test_only_or_default_data_set_needs_no_naming(operator, tree, named, tmp_pat
         dataset.look_up(operator, NOTHING, tmp_path, data)
     default = operator.model_copy(update={"dataset": "cars"})
     assert dataset.look_up(default, NOTHING, tmp_path, data).name == "cars"
+
+
+@pytest.mark.parametrize("place", ["train", ""])
+@pytest.mark.parametrize("use", ["all", "copied"])
+def test_images_in_a_heap_are_where_the_script_copies_them_from(
+    operator, tree, named, tmp_path, place, use
+):
+    tree("pets", place)
+    copied = replace(named("/home/jo/downloads/pets_original", use), copied=True)
+    data = [copied, named("/home/jo/small/train", "train"), named("small/val", "validation")]
+    for folders in (data, [copied]):
+        source = dataset.look_up(operator, NOTHING, tmp_path, folders, ("cat.{}.jpg",))
+        assert source.mapping == {copied.path: f"pets/{place}".rstrip("/")}
+        assert source.images
+
+
+def test_images_in_class_folders_are_where_the_script_loads_them(operator, tree, named, tmp_path):
+    tree("pets", *SPLIT)
+    copied = replace(named("/home/jo/downloads/pets_original", "copied"), copied=True)
+    data = [copied, named("small/train", "train"), named("small/val", "validation")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert source.mapping == {"small/train": "pets/train", "small/val": "pets/validation"}
+    assert dataset.look_up(operator, NOTHING, tmp_path, [copied], ("pets_x",)).mapping == {}
+
+
+def test_what_is_copied_may_be_the_repositorys_own(operator, tree, named, tmp_path, draw):
+    tree("pets", *SPLIT)
+    draw(tmp_path / "photos/cat.1.jpg")
+    data = [replace(named("photos", "copied"), copied=True), named("small/train", "train")]
+    source = dataset.look_up(operator, NOTHING, tmp_path, data)
+    assert (source.origin, source.mapping) == ("repository", {"photos": "repository"})
 
 
 def test_nothing_offered_says_what_to_do(home, named, tmp_path):

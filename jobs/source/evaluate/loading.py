@@ -49,6 +49,7 @@ _FILES = {
     "scipy.io.loadmat", "h5py.File", "joblib.load", "pickle.load",
 }  # fmt: skip
 _ARCHIVES = {"zipfile.ZipFile", "tarfile.open", "shutil.unpack_archive"}
+_COPIES = {"shutil.copyfile", "shutil.copy", "shutil.copy2", "shutil.move"}
 _LISTINGS = {
     "os.listdir", "os.walk", "os.scandir", "glob.glob", "glob.iglob", "cv2.imread",
     "PIL.Image.open", "imutils.paths.list_images", "skimage.io.imread", "imageio.imread",
@@ -90,6 +91,11 @@ def call(
         return Seq(items=[each for arg in args for each in (_as_data(arg), _as_data(arg))])
     if name in _FILES or name in _ARCHIVES or name in _LISTINGS or last == "load_img":
         return _opened(run, name, last, args, kwargs)
+    if name in _COPIES:
+        source = args[0] if args else kwargs.get("src")
+        if isinstance(source, Const) and isinstance(source.value, str):
+            run.trace.folder(source, copied=True)
+        return Unknown()
     if name.startswith(("cv2.", "PIL.", "skimage.", "tensorflow.image.")) and "resize" in last:
         return _resized(run, name, args, kwargs)
     if last in _ARRAYS and (name.startswith("numpy.") or last == "to_categorical"):

@@ -27,11 +27,15 @@ class EpochLoop:
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """A path from which data is read; ``subset`` names the part that a split takes."""
+    """A path from which data is read; ``subset`` names the part that a split takes.
+
+    ``copied``: the script copies or moves files from it, into folders that it reads later.
+    """
 
     path: Const
     subset: str | None
     archive: bool
+    copied: bool
 
 
 @dataclass
@@ -57,9 +61,15 @@ class Trace:
     channels_first: bool = False
     flags: dict[str, Item] = field(default_factory=dict)
 
-    def folder(self, path: Const, subset: str | None = None, archive: bool = False) -> None:
+    def folder(
+        self,
+        path: Const,
+        subset: str | None = None,
+        archive: bool = False,
+        copied: bool = False,
+    ) -> None:
         """Record a path from which data is read."""
-        self.folders.append(Folder(path, subset, archive))
+        self.folders.append(Folder(path, subset, archive, copied))
 
     def use(self, value: Item, use: Use) -> None:
         """Record that a parameter took ``value``, with all that the value was made from."""
