@@ -1,6 +1,7 @@
-"""Lists in place of arrays: images and labels as a script has collected them one by one.
+"""What a script gives as arrays, and what it gives in their place.
 
-Keras 2 made arrays of them. Keras 3 takes each element for an input of its own.
+Lists are images and labels as it has collected them one by one. Keras 2 made arrays of them.
+Keras 3 takes each element for an input of its own.
 """
 
 import numbers
@@ -15,10 +16,25 @@ def as_arrays(model: keras.Model, given: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {
         name: _array(model, given[name]) for name in ("x", "y") if name in given
     }
+    if "x" in changed:
+        changed["x"] = _with_channels_first(model, changed["x"])
     validation = given.get("validation_data")
     if isinstance(validation, (tuple, list)):
-        changed["validation_data"] = tuple(_array(model, each) for each in validation)
+        arrays = [_array(model, each) for each in validation]
+        arrays[:1] = [_with_channels_first(model, each) for each in arrays[:1]]
+        changed["validation_data"] = tuple(arrays)
     return given | changed
+
+
+def _with_channels_first(model: keras.Model, data: Any) -> Any:
+    """Images in the order that the model has; with Theano, ``load_data`` gave them so."""
+    if keras.config.image_data_format() != "channels_first":
+        return data
+    wanted = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(data, np.ndarray) or data.ndim != 4 or not isinstance(wanted, tuple):
+        return data
+    turned = data.transpose(0, 3, 1, 2)
+    return turned if data.shape[1:] != wanted[1:] == turned.shape[1:] else data
 
 
 def _array(model: keras.Model, data: Any) -> Any:

@@ -15,7 +15,7 @@ NEED_SHIMS = {
     "keras1_convolution2d.py", "keras1_border_mode.py", "python_keras_path.py", "cifar_flow.py",
     "dataframe_generator.py", "pillow_arrays.py", "tf_data_files.py", "own_sequence.py",
     "own_generator.py", "notebook_shell_lines.ipynb", "python2_prints.py",
-    "tables_and_plots.py",
+    "tables_and_plots.py", "theano_order.py", "exported_cells.py",
 }  # fmt: skip
 """They need data of their own, or the trainer's help with idioms that Keras 3 dropped."""
 LARGE = {"transfer_layer_loop.py", "transfer_sequential.py", "transfer_functional.py"}

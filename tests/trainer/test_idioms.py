@@ -452,6 +452,32 @@ print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
         assert any(f"The module {module} is not here" in each for each in result.notes)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_channels_come_first_where_the_first_layer_says_so(study, turned):
+    script = f"""{DATA}
+from keras.layers import Convolution2D, MaxPooling2D
+print("before", keras.backend.image_data_format())
+if {turned}:
+    x = x.transpose(0, 3, 1, 2)
+size = {"x.shape[1:]" if turned else "(x.shape[3], *x.shape[1:3])"}
+model = keras.Sequential()
+model.add(Convolution2D(4, 3, 3, border_mode="same", input_shape=size))
+model.add(MaxPooling2D())
+model.add(layers.Flatten())
+model.add(layers.Dense(2, activation="softmax"))
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+print("shapes", model.layers[0].output.shape, model.layers[1].output.shape)
+{FIT}
+model.evaluate(x, y)
+"""
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "before channels_last" in console
+    assert "shapes (None, 4, 8, 8) (None, 4, 4, 4)" in console
+    assert "Images of 3×8×8 are read as with Theano: the channels first." in result.notes
+
+
 def test_cells_that_a_magic_times_are_run(study):
     fit = FIT.replace("epochs=3", "epochs=rounds")
     script = (

@@ -38,6 +38,8 @@ _LAYERS = (
     "BatchNormalization",
     "ZeroPadding2D",
 )
+_CHANNELS = (1, 3)
+_CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "Conv2DTranspose")
 _ORDERS = {"th": "channels_first", "tf": "channels_last"}
 
 
@@ -62,18 +64,33 @@ def _translating(
             order = named.pop("dim_ordering")
             if order in _ORDERS:
                 named["data_format"] = _ORDERS[order]
-        if name in ("Conv2D", "SeparableConv2D", "Conv2DTranspose"):
+        if name in _CONVOLUTIONS:
             arguments = _kernel_from_rows(arguments, named, name, note)
         # `input_dim` and `weights` on any layer: dropped with Keras 3.0.
         if "input_dim" in named and name != "Embedding":
             named["input_shape"] = (named.pop("input_dim"),)
         if "batch_input_shape" in named:
             named["input_shape"] = tuple(named.pop("batch_input_shape"))[1:]
+        if name in _CONVOLUTIONS and "data_format" not in named:
+            _as_theano_has_it(named.get("input_shape"), note)
         original(self, *arguments, **named)
 
     # Keras reads it in two ways, of which one would see `arguments` here.
     init.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     return init
+
+
+def _as_theano_has_it(shape: Any, note: Callable[[str], None]) -> None:
+    """Images of 3×32×32 have their channels first, and so have those of all later layers.
+
+    With Theano (until Keras 2.3) a setting of the user's said so, of which the script says nothing.
+    """
+    if keras.config.image_data_format() == "channels_first" or not isinstance(shape, (tuple, list)):
+        return
+    sizes = [each for each in shape if isinstance(each, int)]
+    if len(shape) == len(sizes) == 3 and sizes[0] in _CHANNELS and min(sizes[1:]) > max(_CHANNELS):
+        keras.config.set_image_data_format("channels_first")
+        note(f"Images of {'×'.join(map(str, sizes))} are read as with Theano: the channels first.")
 
 
 def _kernel_from_rows(

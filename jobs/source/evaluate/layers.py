@@ -28,6 +28,8 @@ from jobs.source.evaluate.values import (
 if TYPE_CHECKING:
     from jobs.source.evaluate.expressions import Expressions
 
+_CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "Conv2DTranspose")
+_CHANNELS = (1, 3)
 WRAPPERS = {"TimeDistributed", "Bidirectional"}
 
 
@@ -54,6 +56,9 @@ def make_layer(
         if name == "lr":
             today = name
         params[today] = value
+    if kind in _CONVOLUTIONS and _has_channels_first(params.get("input_shape")):
+        # As the user's settings had it with Theano; the trainer does the same.
+        run.trace.channels_first = run.trace.channels_first or "data_format" not in params
     if run.trace.channels_first and kind.endswith("2D") and "data_format" not in params:
         params["data_format"] = Const(value="channels_first")
     if "nb_row" in params and "nb_col" in params:
@@ -73,6 +78,12 @@ def make_layer(
         run.trace.use(value, Use(layer, name, site))
     run.trace.layers.add(kind)
     return layer
+
+
+def _has_channels_first(shape: Item | None) -> bool:
+    """Whether a size is one of images such as 3×32×32."""
+    sizes = [each for each in shape_of(shape) or () if each is not None]
+    return len(sizes) == 3 and sizes[0] in _CHANNELS and min(sizes[1:]) > max(_CHANNELS)
 
 
 def _kernel(rows: Item, columns: Item) -> Seq:
