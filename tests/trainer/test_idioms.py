@@ -452,6 +452,21 @@ print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
         assert any(f"The module {module} is not here" in each for each in result.notes)
 
 
+def test_names_that_numpy_dropped(study):
+    _, spool = study.run("""
+import numpy as np
+
+np.warnings.filterwarnings("ignore", category=np.VisibleDeprecationWarning)
+print("whole", np.int0([1.5, 2.0]).tolist(), np.math.ceil(10 / 4), np.uint0(3))
+print("any", np.alltrue([1, 0]), np.sometrue([1, 0]), np.bool8(1), np.PINF + 1 == -np.NINF)
+print("shaped", np.row_stack([[1], [2]]).tolist(), np.asfarray([1]).dtype, np.trapz([1, 3]))
+""")
+    console = spool.console.read_text()
+    assert "whole [1, 2] 3 3" in console
+    assert "any False True True True" in console
+    assert "shaped [[1], [2]] float64 2.0" in console
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_channels_come_first_where_the_first_layer_says_so(study, turned):
     script = f"""{DATA}

@@ -1,6 +1,8 @@
 """What old scripts use beside Keras' layers and models: NumPy's and Pillow's names, sessions."""
 
 import functools
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,21 +12,37 @@ import tensorflow as tf
 
 from trainer.shims.modules import namespaces
 
-# Names of Python's own types, dropped with NumPy 1.24 and 2.0.
+# Names of Python's own types and modules, dropped with NumPy 1.24, 1.25 and 2.0, and doubles.
 _NUMPY = {
     "float": float,
     "int": int,
     "object": object,
     "str": str,
     "complex": complex,
+    "bool8": np.bool_,
+    "int0": np.intp,
+    "uint0": np.uintp,
     "float_": np.float64,
-    "Inf": np.inf,
-    "infty": np.inf,
-    "NaN": np.nan,
+    "complex_": np.complex128,
+    "string_": np.bytes_,
     "unicode_": np.str_,
+    "Inf": np.inf,
+    "Infinity": np.inf,
+    "infty": np.inf,
+    "PINF": np.inf,
+    "NINF": -np.inf,
+    "NaN": np.nan,
+    "math": math,
+    "warnings": warnings,
+    "VisibleDeprecationWarning": np.exceptions.VisibleDeprecationWarning,
+    "alltrue": np.all,
+    "sometrue": np.any,
     "product": np.prod,
     "cumproduct": np.cumprod,
     "in1d": np.isin,
+    "row_stack": np.vstack,
+    "trapz": np.trapezoid,
+    "asfarray": lambda values: np.asarray(values, float),
 }
 # TensorFlow 1, dropped from the top with 2.0.
 _TENSORFLOW = (
