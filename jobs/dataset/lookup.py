@@ -65,6 +65,8 @@ class Source:
         renamed: dict[str, str] = {}
         for name in classes:
             spelled = [each for each in names if alike(each, name)]
+            # A script that says "cat" and "cats" has the one for files, the other for folders.
+            spelled = [each for each in spelled if f"{each}s" not in spelled]
             if len(spelled) != 1:
                 return self
             renamed[name] = spelled[0]

@@ -244,6 +244,10 @@ def test_classes_are_called_as_the_script_calls_them(operator, tree, named, tmp_
     folder = ready.folders["pets"] / ready.mapping["PetImages"].removeprefix("pets/")
     assert sorted(each.name for each in folder.iterdir()) == ["Cat", "Dog"]
     assert "The script calls its classes Cat (cats), Dog (dogs)." in said
+    # In two ways: one of them is for the files.
+    ready = prepared("Cat", "Dog", "Cats", "Dogs")
+    folder = ready.folders["pets"] / ready.mapping["PetImages"].removeprefix("pets/")
+    assert sorted(each.name for each in folder.iterdir()) == ["Cats", "Dogs"]
     # Only one of them, or the very names: then they stay as they are.
     for words in (("Cat",), ("Cat", "Dog", "cats")):
         ready = prepared(*words)

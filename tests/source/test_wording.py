@@ -19,6 +19,19 @@ def test_every_string_of_scripts_and_notebooks(tmp_path):
     assert "no" not in strings(Checkout(tmp_path))
 
 
+def test_what_a_loop_makes_of_its_words(tmp_path):
+    (tmp_path / "train.py").write_text("""
+kinds = ["cat", "dog"]
+for kind in kinds:
+    paths = [kind + "s/" + name for name in os.listdir(kind + ".zip")]
+for bird in ("owl", "crow"):
+    print(f"data/{bird}s", f"{seconds}s", bird + 1)
+""")
+    found = strings(Checkout(tmp_path))
+    assert found >= {"cats", "dogs", "owls", "crows", "cat", "owl"}
+    assert not {each for each in found if "seconds" in each or each.endswith(".zips")}
+
+
 def test_the_later_parts_of_f_strings_are_no_paths_of_their_own(tmp_path):
     (tmp_path / "train.py").write_text(
         "a = f'{base}/cats/1.jpg'\nb = f'/home/{name}/log.csv'\nc = '/task/out.txt'\n"
