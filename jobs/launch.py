@@ -119,15 +119,15 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
 
     checkout = context.source(study.name, 0)
     files = Checkout(checkout)
-    words = strings(files)
+    wanted = read_repository_settings(checkout)
     prepared = dataset.prepare(
         context.settings,
-        read_repository_settings(checkout),
+        wanted,
         checkout,
         reading.data,
         reading.images,
         note,
-        words,
+        strings(files) | set(wanted.arguments),
     )
     counts = prepared.check.counts if prepared.check is not None else {}
     classes = {name for split in counts.values() for name in split}

@@ -62,6 +62,13 @@ def test_images_in_a_heap_are_where_the_script_copies_them_from(
         assert source.images
 
 
+def test_folders_beside_one_that_is_loaded(operator, tree, named, tmp_path):
+    tree("signs", "Train/0", "Train/1", "Test")
+    words = ["signs/Train/%s/", "signs/{}.csv", "signs/Plots", "runs/Train", "Train"]
+    source = dataset.look_up(operator, NOTHING, tmp_path, [named("signs/Test", "test")], words)
+    assert source.mapping == {"signs/Test": "signs/Test", "signs/Train": "signs/Train"}
+
+
 def test_images_in_class_folders_are_where_the_script_loads_them(operator, tree, named, tmp_path):
     tree("pets", *SPLIT)
     copied = replace(named("/home/jo/downloads/pets_original", "copied"), copied=True)

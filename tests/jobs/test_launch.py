@@ -1,5 +1,6 @@
 """Job 2: what was pushed, its data, its environment, and what cannot be trained."""
 
+import re
 from typing import Any
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_script_that_fills_its_folders_has_them_where_it_may_write(
     assert specification.writable == ("/Users",)
     assert bool(specification.absolute) is not copies
     assert "/Users/me/pets/train" in world.context.record.open(study).get("data")
+
+
+def test_the_command_line_may_name_the_data(world: Any) -> None:
+    script = "import os, sys\nprint(os.listdir(sys.argv[1]))\n" + re.sub(
+        r'"dataset/(\w+)"', "sys.argv[1]", world.script
+    )
+    study, _ = launched(world, {"cnn.py": script, "retune.toml": 'arguments = ["train", "x.h5"]\n'})
+    assert world.context.record.open(study).get("data") == {"train": "animals/train"}
 
 
 def test_the_limits_are_the_operators(world: Any) -> None:
