@@ -5,6 +5,7 @@
 operator's folder has is linked there, under the name that is asked for; what it lacks is named.
 """
 
+import contextlib
 import functools
 import inspect
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import keras
 import numpy as np
 from keras.src.backend.config import keras_home
 from keras.src.datasets import cifar, cifar10
@@ -27,6 +29,26 @@ def install(folder: Path) -> None:
     original = file_utils.get_file
     _replace(original, _served(original, folder))
     _replace(cifar10.load_data, _load_cifar10)
+    # Weights that a script has downloaded by hand, under the name that they have there.
+    file_utils.exists = _provided(file_utils.exists, folder)
+    keras.Model.load_weights = _provided(keras.Model.load_weights, folder)
+
+
+def _provided(original: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """``original`` with the operator's file at the path that it is given, where there is none."""
+
+    @functools.wraps(original)
+    def function(*arguments: Any, **named: Any) -> Any:
+        for each in (*arguments[:2], *named.values()):
+            path = Path(each) if isinstance(each, (str, Path)) else None
+            if path is not None and path.suffix in (".h5", ".hdf5") and not path.exists():
+                found = _find(folder, path.name, "")
+                with contextlib.suppress(OSError):  # where nothing can be written
+                    if found is not None:
+                        _linked(path, found)
+        return original(*arguments, **named)
+
+    return function
 
 
 def _replace(original: Callable[..., Any], other: Callable[..., Any]) -> None:

@@ -65,6 +65,36 @@ print("cifar", train.shape, train.dtype, labels.shape, test.shape, int(test_labe
     assert "cifar (60, 32, 32, 3) uint8 (60, 1) (12, 32, 32, 3) 3" in console
 
 
+def test_weights_at_a_path_of_the_scripts_own(study, offered):
+    keras = pytest.importorskip("keras")
+    h5py = pytest.importorskip("h5py")
+    from keras.src.legacy.saving import legacy_h5_format
+
+    name = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
+    base.layers[-2].set_weights([np.full(w.shape, 0.5) for w in base.layers[-2].get_weights()])
+    with h5py.File(offered / name, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, base)
+    script = f"""
+from keras.applications import VGG16
+for given in ("weights/{name}", None):
+    base = VGG16(weights=given, include_top=False, input_shape=(32, 32, 3))
+    if given is None:
+        base.load_weights("../input/vgg/{name}")
+    print("half", float(base.layers[-2].get_weights()[0].mean()))
+try:
+    base.load_weights("weights/none.weights.h5")
+except Exception as error:
+    print("none", type(error).__name__)
+{DATA}{MODEL}{FIT}"""
+    result, spool = study.run(script)
+    (offered / name).unlink()
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert console.count("half 0.5") == 2
+    assert "none FileNotFoundError" in console
+
+
 def test_a_file_at_the_path_that_a_script_names(study, tmp_path):
     place = tmp_path / "mnist.npz"
     part = {"x_train": np.zeros((9, 28, 28)), "y_train": np.zeros(9)}
