@@ -417,6 +417,8 @@ def test_modules_that_have_moved_or_do_not_matter(study):
 import tensorflow as tf
 from keras_preprocessing.image import ImageDataGenerator
 from keras.api._v2.keras import layers as old_layers
+from keras.src.utils import np_utils
+from keras.src.preprocessing.image import ImageDataGenerator as Inner
 from scipy.misc import imresize
 from google.colab import drive, files
 from IPython.display import Image
@@ -437,6 +439,7 @@ wandb.init(project="cats")
         + DATA
         + """
 print("small", imresize(x[0], (4, 6)).shape, old_layers.Conv2D is layers.Conv2D)
+print("inner", Inner is ImageDataGenerator, np_utils.to_categorical([1]).tolist())
 print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
 """
         + MODEL
@@ -446,6 +449,7 @@ print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
     console = spool.console.read_text()
     assert result.outcome == "complete", console
     assert "small (4, 6, 3) True" in console
+    assert "inner True [[0.0, 1.0]]" in console
     assert "flow 96" in console
     assert "uploaded" not in console
     for module in ("google.colab", "IPython", "wandb"):

@@ -63,6 +63,11 @@ _MOVED = {
     },
 }
 
+# What Keras 2.13 to 2.15 had below `keras.src`, and Keras 3.0 has not.
+_SOURCE = "keras.src."
+_NO_SOURCE = ("engine", "preprocessing", "utils.np_utils", "utils.generic_utils", "utils.vis_utils",
+              "utils.data_utils", "utils.layer_utils")  # fmt: skip
+
 # Packages that were renamed or taken apart: old name -> where its names, or those below, are now.
 _RENAMED = {
     # Keras' own image folders, a package of their own until Keras 2.10.
@@ -222,6 +227,10 @@ def _target(fullname: str) -> str | None:
     for old, new in _RENAMED.items():
         if f"{fullname}.".startswith(f"{old}."):
             return new + fullname.removeprefix(old)
+    if fullname.startswith(_SOURCE):
+        rest = fullname.removeprefix(_SOURCE)
+        if any(f"{rest}.".startswith(f"{each}.") for each in _NO_SOURCE):
+            return f"keras.{_MOVED.get(rest, rest)}"
     for root in ROOTS:
         if fullname.startswith(root + ".") and fullname.removeprefix(root + ".") in _MOVED:
             return f"{root}.{_MOVED[fullname.removeprefix(root + '.')]}"
