@@ -32,6 +32,7 @@ def install(data: Path, session: Session) -> None:
     _plots(session.trial.folder)
     _windows()
     _commands(session.state.note)
+    _stay(session.state.note)
     if session.request.data:
         archives.install(session.state.note)
         copies.install(data, session.state.note)
@@ -94,6 +95,20 @@ def _commands(note: Callable[[str], None]) -> None:
 
     os.system = quiet_system
     subprocess.Popen.__init__ = quiet_popen  # type: ignore[method-assign]
+
+
+def _stay(note: Callable[[str], None]) -> None:
+    """A script that goes to a folder of its author's machine stays: its data is where it is."""
+    original = os.chdir
+
+    @functools.wraps(original)
+    def chdir(path: Any) -> None:
+        if isinstance(path, int) or os.path.lexists(path):
+            original(path)
+        else:
+            note(f"The script goes to the folder {path}, which is not here: it stays where it is.")
+
+    os.chdir = chdir
 
 
 def _files_elsewhere(session: Session) -> None:

@@ -627,6 +627,24 @@ print("there", sorted(os.listdir("data/train")))
     assert any("The archive pets.zip is not here" in each for each in result.notes)
 
 
+def test_a_script_stays_where_its_data_is(study, photos):
+    script = f"""{DATA}
+import os
+os.chdir("/content/photos")
+os.chdir("photos")
+print("here", sorted(os.listdir("train")), os.path.basename(os.getcwd()))
+os.mkdir("made")
+os.chdir("made")
+print("there", os.path.basename(os.getcwd()))
+{MODEL}{FIT}"""
+    result, spool = study.run(script, data={"train": "pets/train"})
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "here ['cats', 'dogs'] work" in console
+    assert "there made" in console
+    assert sum("it stays where it is" in each for each in result.notes) == 2
+
+
 def test_paths_of_windows_lead_to_the_data(study, photos):
     script = (
         r"""
