@@ -456,9 +456,14 @@ print("flow", ImageDataGenerator(rescale=1 / 255).flow(x, y).n)
         assert any(f"The module {module} is not here" in each for each in result.notes)
 
 
-def test_names_that_numpy_dropped(study):
+def test_names_and_arguments_that_were_dropped(study):
     _, spool = study.run("""
 import numpy as np
+import tensorflow as tf
+from keras.utils import np_utils, to_categorical
+
+print("typed", to_categorical([1, 0], num_classes=2, dtype="int").tolist())
+print("old", np_utils.to_categorical(y=[1], nb_classes=2).dtype, tf.keras.utils.to_categorical([0]))
 
 np.warnings.filterwarnings("ignore", category=np.VisibleDeprecationWarning)
 print("whole", np.int0([1.5, 2.0]).tolist(), np.math.ceil(10 / 4), np.uint0(3))
@@ -466,6 +471,8 @@ print("any", np.alltrue([1, 0]), np.sometrue([1, 0]), np.bool8(1), np.PINF + 1 =
 print("shaped", np.row_stack([[1], [2]]).tolist(), np.asfarray([1]).dtype, np.trapz([1, 3]))
 """)
     console = spool.console.read_text()
+    assert "typed [[0, 1], [1, 0]]" in console
+    assert "old float64 [[1.]]" in console
     assert "whole [1, 2] 3 3" in console
     assert "any False True True True" in console
     assert "shaped [[1], [2]] float64 2.0" in console

@@ -74,7 +74,28 @@ def install(note: Callable[[str], None]) -> None:
         # Image folders as Keras 2.4 offered them; `multi_gpu_model` was dropped with Keras 2.4.
         if not hasattr(utils, "multi_gpu_model"):
             utils.multi_gpu_model = lambda model, *_, **__: model  # type: ignore[attr-defined]
+        utils.to_categorical = _one_hot(utils.to_categorical)  # type: ignore[attr-defined]
         utils.plot_model = _without_graphviz(utils.plot_model, note)  # type: ignore[attr-defined]
+
+
+def _one_hot(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``to_categorical`` took a type, and its labels as ``y``, until Keras 2.15.
+
+    In Keras 1 the classes' number was ``nb_classes``.
+    """
+
+    @functools.wraps(original)
+    def to_categorical(
+        x: Any = None,
+        num_classes: int | None = None,
+        dtype: Any = None,
+        y: Any = None,
+        nb_classes: int | None = None,
+    ) -> Any:
+        made = original(y if x is None else x, num_classes if nb_classes is None else nb_classes)
+        return made if dtype is None else np.asarray(made).astype(dtype)
+
+    return to_categorical
 
 
 def _without_graphviz(
