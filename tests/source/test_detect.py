@@ -174,3 +174,21 @@ def test_commands_without_a_sign_are_no_python(tmp_path):
     cell = {"cell_type": "code", "source": "pip install keras\ncd /content/data\n" + CNN}
     (tmp_path / "train.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
     assert detect.find(tmp_path).values()["conv1.filters"] == 8
+
+
+def test_data_in_a_folder_above_the_script(tmp_path):
+    (tmp_path / "train.py").write_text("""
+import os
+from keras import Sequential
+from keras.layers import Conv2D, Dense, Flatten
+from keras.preprocessing.image import ImageDataGenerator
+
+root = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir))
+train = os.path.join(root, "pets", "train")
+flow = ImageDataGenerator().flow_from_directory(train, target_size=(32, 32))
+model = Sequential([Conv2D(8, 3, input_shape=(32, 32, 3)), Flatten(), Dense(2)])
+model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+model.fit(flow, epochs=3)
+""")
+    reading = detect.read(tmp_path, "train.py")
+    assert [(each.path, each.use) for each in reading.data] == [("../pets/train", "train")]

@@ -686,7 +686,9 @@ def test_a_model_that_cannot_be_drawn_is_trained(study):
         + MODEL
         + """
 from keras.utils import plot_model
+from keras.utils.vis_utils import model_to_dot
 plot_model(model, to_file="model.png", show_shapes=True)
+picture = model_to_dot(model, show_shapes=True).create(prog="dot", format="svg")
 """
         + FIT
     )

@@ -36,27 +36,27 @@ def install(note: Callable[[str], None]) -> None:
     sys.meta_path.append(_Finder(note))
     # Notebooks have these two without an import, and scripts exported from them keep the calls.
     builtins.get_ipython = lambda: _Shell(note)  # type: ignore[attr-defined]
-    builtins.display = _Nothing  # type: ignore[attr-defined]
+    builtins.display = Nothing  # type: ignore[attr-defined]
 
 
-class _Nothing:
+class Nothing:
     """Answers every call, attribute, loop and ``with`` with nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __call__(self, *_: Any, **__: Any) -> "_Nothing":
+    def __call__(self, *_: Any, **__: Any) -> "Nothing":
         return self
 
-    def __getattr__(self, name: str) -> "_Nothing":
+    def __getattr__(self, name: str) -> "Nothing":
         if name.startswith("__"):
             raise AttributeError(name)
         return self
 
-    def __getitem__(self, _: Any) -> "_Nothing":
+    def __getitem__(self, _: Any) -> "Nothing":
         return self
 
-    def __enter__(self) -> "_Nothing":
+    def __enter__(self) -> "Nothing":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +72,7 @@ class _Nothing:
         return ""
 
 
-class _Shell(_Nothing):
+class _Shell(Nothing):
     """IPython, as scripts that notebooks were saved as call it: it runs what a magic times."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
@@ -104,7 +104,7 @@ class _Module(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         is_callback = name.endswith(("Callback", "LossesKeras", "MetricsLogger"))
-        return _NothingCallback if is_callback else _Nothing()
+        return _NothingCallback if is_callback else Nothing()
 
 
 def _importing_line() -> tuple[str, int]:

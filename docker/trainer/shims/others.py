@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.shims.absent import Nothing
 from trainer.shims.modules import namespaces
 
 # Names of Python's own types and modules, dropped with NumPy 1.24, 1.25 and 2.0, and doubles.
@@ -75,7 +76,8 @@ def install(note: Callable[[str], None]) -> None:
         if not hasattr(utils, "multi_gpu_model"):
             utils.multi_gpu_model = lambda model, *_, **__: model  # type: ignore[attr-defined]
         utils.to_categorical = _one_hot(utils.to_categorical)  # type: ignore[attr-defined]
-        utils.plot_model = _without_graphviz(utils.plot_model, note)  # type: ignore[attr-defined]
+        for name in ("plot_model", "model_to_dot"):
+            setattr(utils, name, _without_graphviz(getattr(utils, name), note))
 
 
 def _one_hot(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,18 +103,19 @@ def _one_hot(original: Callable[..., Any]) -> Callable[..., Any]:
 def _without_graphviz(
     original: Callable[..., Any], note: Callable[[str], None]
 ) -> Callable[..., Any]:
-    """``plot_model`` raises an ImportError since Keras 3.0 where Graphviz is missing."""
+    """Both raise an ImportError since Keras 3.0 where Graphviz is missing."""
 
     @functools.wraps(original)
-    def plot_model(*arguments: Any, **named: Any) -> Any:
+    def draw(*arguments: Any, **named: Any) -> Any:
         try:
             return original(*arguments, **named)
         except Exception as error:
             first = str(error).partition("\n")[0]
             note(f"The model was not drawn: {first}")
-            return None
+            # The script goes on with what was drawn.
+            return Nothing()
 
-    return plot_model
+    return draw
 
 
 def _pillow() -> None:
