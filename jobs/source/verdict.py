@@ -316,8 +316,9 @@ def _joined(folders: list[DataFolder]) -> list[DataFolder]:
             if other.use == each.use and parent and posixpath.dirname(other.path) == parent
         ]
         inherited = _by_name(parent) == each.use
-        is_file = "." in posixpath.basename(each.path).strip(".")
-        if len(kin) > 1 and inherited and each.use != "archive" and not is_file:
+        name = posixpath.basename(each.path)
+        is_class = "." not in name.strip(".") and _by_name(name) == "all"
+        if len(kin) > 1 and inherited and each.use != "archive" and is_class:
             each = replace(each, path=parent)
         if all(each.path != other.path for other in result):
             result.append(each)

@@ -192,3 +192,23 @@ model.fit(flow, epochs=3)
 """)
     reading = detect.read(tmp_path, "train.py")
     assert [(each.path, each.use) for each in reading.data] == [("../pets/train", "train")]
+
+
+def test_folders_of_which_a_part_is_taken_are_no_class_folders(tmp_path):
+    (tmp_path / "train.py").write_text("""
+from keras import Sequential
+from keras.layers import Conv2D, Dense, Flatten
+from keras.utils import image_dataset_from_directory as read
+
+common = {"validation_split": 0.2, "seed": 1, "image_size": (32, 32)}
+train = read("/pets/train", subset="training", **common)
+later = read("/pets/test", subset="validation", **common)
+model = Sequential([Conv2D(8, 3, input_shape=(32, 32, 3)), Flatten(), Dense(2)])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(train, validation_data=later, epochs=3)
+""")
+    reading = detect.read(tmp_path, "train.py")
+    assert [(each.path, each.use) for each in reading.data] == [
+        ("/pets/train", "all"),
+        ("/pets/test", "all"),
+    ]
