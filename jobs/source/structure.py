@@ -412,8 +412,9 @@ def _add_batch_norm(change: Change) -> None:
         like = unit.source.at(each.layer.callee)
         found = imports.spelling(analysis, path, "layers", "BatchNormalization", like)
         spellings[path] = found.edits
+        axis = "axis=1" if each.layer.text("data_format") == "channels_first" else ""
         edits[unit.site] = [
-            unit.after([unit.line(f"{found.text}()")]),
+            unit.after([unit.line(f"{found.text}({axis})")]),
             *_noted([unit], "batch_norm", notes.ABSENT),
         ]
     change.apply([*_flat(edits), *_flat(spellings)])
