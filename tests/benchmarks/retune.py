@@ -31,7 +31,11 @@ from jobs.search.pruner import RetunePruner
 from jobs.search.sampler import RetuneSampler
 from jobs.search.tweaks import ANSWERS, Candidate, Model, candidates
 
-ARMS = ("retune", "no-inheritance", "no-diagnosis", "no-pruning")
+ARMS = ("retune", "no-inheritance", "no-diagnosis", "no-pruning", "no-averaging")
+WISHES = {
+    "no-inheritance": "inherit = false\n",
+    "no-averaging": 'hold = ["optimizer.use_ema"]\n',
+}
 LOOK_SECONDS = 0.2
 
 
@@ -122,8 +126,7 @@ def main() -> None:
         place = Path(folder)
         (place / "datasets").mkdir()
         (place / "datasets" / "images").symlink_to(chosen.data.resolve())
-        wishes = "inherit = false\n" if chosen.arm == "no-inheritance" else ""
-        commit = push_script(place, wishes, f"Add a model, run {chosen.seed}")
+        commit = push_script(place, WISHES.get(chosen.arm, ""), f"Add a model, run {chosen.seed}")
         operator = settings.load(
             home=place / "home",
             repository=str(place / "remote.git"),

@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.pictures import cached_arrays  # noqa: E402
 
-RETUNE = ("retune", "no-inheritance", "no-diagnosis", "no-pruning")
+RETUNE = ("retune", "no-inheritance", "no-diagnosis", "no-pruning", "no-averaging")
 PEERS = (
     *("oracle", "oracle-averaged", "optuna-median", "optuna-hyperband", "kt-hyperband", "kt-bayes"),
     "random",
