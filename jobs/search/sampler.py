@@ -176,8 +176,7 @@ class RetuneSampler(BaseSampler):
 
         Kinds that brought nothing to this parent come last.
         """
-        steps = (parent.user_attrs.get("result") or {}).get("steps")
-        model = self._model(values(parent), parent, history, steps)
+        model = self._model(values(parent), parent, history)
         averaged = values(parent).get(AVERAGING) is True
         finding = self._diagnose(parent)
         found = [
@@ -202,13 +201,7 @@ class RetuneSampler(BaseSampler):
 
         return sorted(found, key=rank)
 
-    def _model(
-        self,
-        params: Mapping[str, Any],
-        parent: FrozenTrial,
-        history: History,
-        steps: int | None = None,
-    ) -> Model:
+    def _model(self, params: Mapping[str, Any], parent: FrozenTrial, history: History) -> Model:
         held = parent.user_attrs.get("held", {})
         settled = parent.user_attrs.get("kind") == SETTLE
         before = history.parent(parent) if settled else None
@@ -218,7 +211,7 @@ class RetuneSampler(BaseSampler):
             parent.distributions,
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
-            steps=steps,
+            steps=(parent.user_attrs.get("result") or {}).get("steps"),
         )
 
     def _repair(self, history: History) -> Proposal | None:

@@ -29,7 +29,7 @@ from jobs.search.diagnosis import Diagnosis
 from jobs.search.history import History, values
 from jobs.search.pruner import RetunePruner
 from jobs.search.sampler import RetuneSampler
-from jobs.search.tweaks import ANSWERS, Candidate, Model, candidates
+from jobs.search.tweaks import ANSWERS, Candidate, candidates
 
 ARMS = ("retune", "no-inheritance", "no-diagnosis", "no-pruning", "no-averaging")
 WISHES = {
@@ -45,7 +45,7 @@ class Undiagnosed(RetuneSampler):
     def _ranked(
         self, parent: FrozenTrial, history: History, rng: random.Random
     ) -> list[tuple[Diagnosis, Candidate]]:
-        model = Model(values(parent), parent.user_attrs.get("held", {}), parent.distributions)
+        model = self._model(values(parent), parent, history)
         makers = list({each[0]: each for answers in ANSWERS.values() for each in answers}.values())
         found = list(candidates(makers, model))
         rng.shuffle(found)

@@ -46,6 +46,7 @@ def distribution_of(name: str) -> BaseDistribution:
         "batch_norm": CategoricalDistribution([False, True]),
         "augmentation": CategoricalDistribution(["none", "light", "medium", "strong"]),
         "optimizer.name": CategoricalDistribution(["adam", "sgd"]),
+        "optimizer.use_ema": CategoricalDistribution([False, True]),
     }
     if name.startswith("dropout"):
         return FloatDistribution(0.0, 0.7, step=0.05)
@@ -95,8 +96,10 @@ class Campaign:
         target: float = 0.9,
         seed: int = 0,
         name: str = "main-0000000",
+        steps: int | None = None,
     ) -> None:
         self.train, self.start, self.held = train, dict(start), dict(held or {})
+        self.optimizer_steps = steps
         self.sampler = RetuneSampler(
             target=target,
             buildable=buildable,
@@ -130,7 +133,12 @@ class Campaign:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
             best = max(each.val_accuracy or 0.0 for each in curves)
-            result = Result("complete", objective=best, seconds_in_fit=float(len(curves)))
+            result = Result(
+                "complete",
+                objective=best,
+                seconds_in_fit=float(len(curves)),
+                steps=self.optimizer_steps,
+            )
             trial.set_user_attr("curves", [asdict(each) for each in curves])
             trial.set_user_attr("result", asdict(result))
             for each in curves:

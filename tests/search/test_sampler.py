@@ -320,3 +320,29 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
     assert trials[2].user_attrs["parent"] == 1
     assert trials[2].params["optimizer.learning_rate"] == 1e-3
     assert "Larger steps again" in trials[2].user_attrs["sentence"]
+
+
+PLAIN = {**START, "optimizer.use_ema": False}
+
+
+def test_the_first_answer_comes_with_averaged_weights_and_what_follows_keeps_them():
+    trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(3)
+    assert trials[1].user_attrs["tweak"] == {**BOTH, "optimizer.use_ema": True}
+    assert "Averaged weights" in trials[1].user_attrs["sentence"]
+    for each in trials[2:]:
+        assert each.params["optimizer.use_ema"] is True
+    few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(2)
+    assert few[1].user_attrs["tweak"] == BOTH
+
+
+def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end():
+    near = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
+
+    def kinds(best):
+        curve = epochs(near, [0.7, 0.8, 0.86, best, 0.87, best])
+        averaged = {**START, "optimizer.use_ema": True}
+        trials = Campaign(lambda values, trial: curve, start=averaged, steps=87).steps(2)
+        return trials[1].user_attrs["kind"]
+
+    assert kinds(0.885) != "settle"
+    assert kinds(0.897) == "settle"
