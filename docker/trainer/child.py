@@ -22,6 +22,7 @@ from keras.src.legacy.preprocessing import image as _preloaded  # noqa: F401
 
 from trainer import (
     affine,
+    decoded,
     elsewhere,
     failures,
     hooks,
@@ -47,6 +48,7 @@ def prepare() -> None:
     pipelines.end_at_once()
     pipelines.remember_steps()
     affine.share_coordinates()
+    decoded.keep()
     shims.prepare()
     _versions()
     # Else the collector of each child touches, and so copies, every page that holds an object.

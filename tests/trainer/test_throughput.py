@@ -89,6 +89,58 @@ def test_turned_images_are_the_same_to_the_bit():
     )
 
 
+KEPT = """
+import os, sys
+import numpy as np
+from PIL import Image
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from keras.src.utils import image_utils
+from trainer import decoded
+
+rng = np.random.default_rng(5)
+os.makedirs("images/one")
+for number in range(6):
+    pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(f"images/one/{number}.png")
+
+def epochs(count, **how):
+    given = {"target_size": (16, 16), "batch_size": 4, "class_mode": None, "shuffle": False}
+    flow = ImageDataGenerator(rescale=1 / 255).flow_from_directory("images", **given | how)
+    return [np.concatenate([flow[i].copy() for i in range(len(flow))]) for _ in range(count)]
+
+opened = []
+original = image_utils.pil_image.open
+image_utils.pil_image.open = lambda *given: opened.append(1) or original(*given)
+ways = ({}, {"color_mode": "grayscale"}, {"color_mode": "rgba"}, {"target_size": [9, 7]},
+        {"interpolation": "bilinear"})
+before = [epochs(1, **how)[0] for how in ways]
+decoded.keep(6 * 16 * 16 * 20)
+opened.clear()
+for how, wanted in zip(ways, before):
+    for found in epochs(3, **how):
+        assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
+assert len(opened) == 6 * len(ways), len(opened)
+
+Image.fromarray(np.zeros((20, 24, 3), np.uint8)).save("images/one/0.png")
+[changed] = epochs(1)
+assert not changed[0].any() and np.array_equal(changed[1:], before[0][1:])
+
+opened.clear()
+epochs(3, target_size=(64, 64))
+assert len(opened) > 6, "there is no room for these"
+"""
+
+
+@pytest.mark.tensorflow
+def test_images_are_decoded_once_and_are_the_same_to_the_bit(tmp_path):
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KEPT],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+
+
 @pytest.mark.tensorflow
 def test_pipelines_are_not_tuned_while_they_run_unless_the_script_says_so(study):
     script = """
