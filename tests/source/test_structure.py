@@ -21,9 +21,13 @@ FIRST = 'data_format="channels_first"'
 @pytest.mark.parametrize(
     ("given", "pool", "added"),
     [
-        ("input_shape=(32, 32, 3)", "", "layers.BatchNormalization()"),
-        (f"input_shape=(3, 32, 32), {FIRST}", FIRST, "layers.BatchNormalization(axis=1)"),
-        ("input_shape=(3, 32, 32)", "", "layers.BatchNormalization(axis=1)"),
+        ("input_shape=(32, 32, 3)", "", "layers.BatchNormalization(momentum=0.9)"),
+        (
+            f"input_shape=(3, 32, 32), {FIRST}",
+            FIRST,
+            "layers.BatchNormalization(axis=1, momentum=0.9)",
+        ),
+        ("input_shape=(3, 32, 32)", "", "layers.BatchNormalization(axis=1, momentum=0.9)"),
     ],
 )
 def test_channels_are_normalised_where_they_are(tmp_path, given, pool, added):
