@@ -212,3 +212,50 @@ model.fit(train, validation_data=later, epochs=3)
         ("/pets/train", "all"),
         ("/pets/test", "all"),
     ]
+
+
+_HEAD = """
+from keras import Model
+from keras.layers import Dense, Flatten
+x = Flatten()(base.get_layer({which}).output)
+x = Dense(16, activation="relu")(x)
+model = Model(base.input, Dense(2, activation="softmax")(x))
+model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+model.fit(x_train, y_train, epochs=3)
+"""
+
+
+def test_a_head_on_a_layer_within_a_network(tmp_path):
+    made = """
+from keras.applications import InceptionV3
+from keras.layers import Input
+base = InceptionV3(include_top=False, input_tensor=Input((150, 150, 3)))
+"""
+    (tmp_path / "train.py").write_text(made + _HEAD.format(which="'mixed7'"))
+    reading = detect.read(tmp_path, "train.py")
+    assert reading.is_cnn
+    assert reading.reasons[0].startswith("It trains a new head on InceptionV3")
+    assert (reading.values()["dense1.units"], reading.values()["fit.epochs"]) == (16, 3)
+
+
+@pytest.mark.parametrize("which", ["'inner'", "name='inner'", "index=0"])
+def test_a_head_on_a_layer_within_a_network_of_the_script(tmp_path, which):
+    made = """
+from keras import Sequential
+from keras.layers import Conv2D, Input, MaxPooling2D
+base = Sequential([Input((32, 32, 3)), Conv2D(8, 3, name="inner"), MaxPooling2D()])
+"""
+    (tmp_path / "train.py").write_text(made + _HEAD.format(which=which))
+    reading = detect.read(tmp_path, "train.py")
+    assert reading.is_cnn
+    kinds = [each.kind for each in reading.layers]
+    assert kinds == ["Input", "Conv2D", "Flatten", "Dense", "Dense"]
+    assert reading.layers[2].output_shape == (30 * 30 * 8,)
+
+
+def test_a_head_on_a_layer_within_a_loaded_network(tmp_path):
+    made = "from keras.models import load_model\nbase = load_model('base.h5')\n"
+    (tmp_path / "train.py").write_text(made + _HEAD.format(which="'inner'"))
+    reading = detect.read(tmp_path, "train.py")
+    assert not reading.is_cnn
+    assert "model that it loads from a file" in reading.reasons[0]

@@ -268,7 +268,7 @@ def ordered(ends: list[Applied]) -> list[Applied]:
             inner = applied.layer
             if isinstance(inner, Model) and inner.style == "functional" and inner.outputs:
                 nested = ordered([each.applied for each in inner.outputs if each.applied])
-                found += [each for each in nested if not _is_input(each)]
+                found += [each for each in nested if not is_input(each)]
             else:
                 found.append(applied)
             continue
@@ -280,5 +280,5 @@ def ordered(ends: list[Applied]) -> list[Applied]:
     return found
 
 
-def _is_input(applied: Applied) -> bool:
+def is_input(applied: Applied) -> bool:
     return isinstance(applied.layer, Layer) and applied.layer.kind in ("Input", "InputLayer")

@@ -1,6 +1,7 @@
 """What calls of libraries give: Keras and TensorFlow first, then what people put around them."""
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from jobs.source.evaluate import layers, loading, plain_python
@@ -282,6 +283,8 @@ def _model_method(
     if name == "train_on_batch":
         run.trace.batch_trained.append(model)
         return Unknown()
+    if name == "get_layer":
+        return _layer_of_model(run, model, _named("get_layer", args, kwargs))
     if name == "build":
         shape = shape_of(args[0] if args else kwargs.get("input_shape"))
         if shape:
@@ -413,8 +416,33 @@ def _model_attribute(run: "Expressions", model: Model, name: str) -> Item:
             return _LayersOf(model)
         if len(chain) <= 1 and model.style == "loaded":
             return Unknown()
-        return Seq(items=[_LayerOf(each) for each in chain])
+        return Seq(items=[_LayerOf(each) for each in _counted(model, chain)])
     return Method(name=name, of=model)
+
+
+def _counted(model: Model, chain: list[Applied]) -> list[Applied]:
+    """The layers that ``model.layers`` counts: a Sequential does not count its input."""
+    if model.style != "sequential":
+        return chain
+    return [each for each in chain if not layers.is_input(each)]
+
+
+def _layer_of_model(run: "Expressions", model: Model, given: dict[str, Item]) -> Item:
+    """``model.get_layer(name)``: of a network that is not read, its output up to there."""
+    chain = layers.assembled(run, model, None)
+    if chain and model.style in ("base", "loaded"):
+        return _LayerOf(replace(chain[-1], shape=None))
+    name, index = given.get("name"), given.get("index")
+    place = index.value if isinstance(index, Const) else None
+    chain = _counted(model, chain)
+    if isinstance(place, int) and 0 <= place < len(chain):
+        return _LayerOf(chain[place])
+    wanted = name.value if isinstance(name, Const) else None
+    for each in chain:
+        called = each.layer.params.get("name") if isinstance(each.layer, Layer) else None
+        if wanted is not None and isinstance(called, Const) and called.value == wanted:
+            return _LayerOf(each)
+    return Unknown()
 
 
 class _LayerOf(Item):

@@ -156,6 +156,7 @@ FIT_PARAMETERS: dict[str, tuple[str, ...]] = {
     ),
     "train_on_batch": ("x", "y"),
     "compile": ("optimizer", "loss", "metrics"),
+    "get_layer": ("name", "index"),
 }  # fmt: skip
 DATA_SETS: dict[str, tuple[int, ...]] = {
     "mnist": (28, 28),
