@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from jobs.source import ranges
 from jobs.source.analysis import Analysis
+from jobs.source.evaluate.loading import FLOWS
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
 from jobs.source.evaluate.trace import Use
 from jobs.source.evaluate.values import (
@@ -388,7 +389,8 @@ def _batch(analysis: Analysis) -> list[Knob]:
     name = "fit.batch_size"
     stated = analysis.fit.params.get("batch_size") if analysis.fit else None
     data = analysis.training_data
-    if stated is None and data is not None:
+    if data is not None and (stated is None or _comes_in_batches(analysis, data)):
+        # Beside data in batches of its own, what `fit` is given does nothing.
         stated = data.batch
     if stated is None and analysis.loop == "custom":
         stated = next((each.batch for each in analysis.trace.loads if each.batch), None)
@@ -409,6 +411,14 @@ def _batch(analysis: Analysis) -> list[Knob]:
         return []
     site = analysis.fit.site
     return [Knob(name, 32, ranges.batch_size(32, None), site, Missing(site, "batch_size"))]
+
+
+def _comes_in_batches(analysis: Analysis, data: Data) -> bool:
+    """Whether ``fit`` is given a generator or a data set, which has the labels as well."""
+    labels = analysis.fit.params.get("y") if analysis.fit else None
+    if labels is not None and not (isinstance(labels, Const) and labels.value is None):
+        return False
+    return data.batch is not None or data.loader in FLOWS
 
 
 def _most(analysis: Analysis, size: int, stated: Item) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 from jobs.errors import RetuneError
 from jobs.source import detect
 from jobs.source.explain import explain
+from jobs.source.rewrite import rewrite
 
 CNN = """\
 import keras
@@ -259,3 +260,32 @@ def test_a_head_on_a_layer_within_a_loaded_network(tmp_path):
     reading = detect.read(tmp_path, "train.py")
     assert not reading.is_cnn
     assert "model that it loads from a file" in reading.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fit", "size", "line"),
+    [
+        ("batch_size=24, ", "train, batch_size=16", 24, 6),
+        ("", "train, batch_size=16", 32, 6),
+        ("batch_size=24, ", "x=train, y=None, batch_size=16", 24, 6),
+        ("batch_size=24, ", "train, labels, batch_size=16", 16, 9),
+    ],
+)
+def test_the_batch_size_that_counts(tmp_path, arguments, fit, size, line):
+    (tmp_path / "train.py").write_text(f"""
+from keras import Sequential
+from keras.layers import Conv2D, Dense, Flatten
+from keras.preprocessing.image import ImageDataGenerator
+
+train = ImageDataGenerator().flow_from_directory("pets", {arguments}target_size=(32, 32))
+model = Sequential([Conv2D(8, 3, input_shape=(32, 32, 3)), Flatten(), Dense(2)])
+model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+model.fit({fit}, epochs=3)
+""")
+    reading = detect.read(tmp_path, "train.py")
+    found = next(each for each in reading.hyperparameters if each.name == "fit.batch_size")
+    assert found.place is not None
+    assert (found.value, found.place.line) == (size, line)
+    changed = rewrite(tmp_path, "train.py", {"fit.batch_size": 64})
+    (tmp_path / "train.py").write_bytes(changed["train.py"])
+    assert detect.read(tmp_path, "train.py").values()["fit.batch_size"] == 64

@@ -25,7 +25,7 @@ from jobs.source.evaluate.values import (
 if TYPE_CHECKING:
     from jobs.source.evaluate.expressions import Expressions
 
-_FLOWS: dict[str, tuple[str, ...]] = {
+FLOWS: dict[str, tuple[str, ...]] = {
     "flow_from_directory": (
         "directory", "target_size", "color_mode", "classes", "class_mode", "batch_size",
     ),
@@ -122,7 +122,7 @@ def _flow(
     kwargs: dict[str, Item],
     node: ast.Call,
 ) -> Item:
-    params = {**dict(zip(_FLOWS[name], args, strict=False)), **kwargs}
+    params = {**dict(zip(FLOWS[name], args, strict=False)), **kwargs}
     mode = params.get("color_mode")
     from_folder = name != "flow"
     fallback = (256, 256) if from_folder else None
@@ -314,7 +314,7 @@ def method(
 ) -> Item:
     """A method of a generator, a data set or an array."""
     if isinstance(of, Generator):
-        if name in _FLOWS:
+        if name in FLOWS:
             return _flow(run, name, of, args, kwargs, node)
         return Unknown()
     if name in ("batch", "padded_batch"):
