@@ -3,6 +3,7 @@
 ``keras.datasets.*.load_data()``, the weights of ``keras.applications`` and a script's own
 ``get_file`` all go through ``keras.utils.get_file``, which looks into its cache first. What the
 operator's folder has is linked there, under the name that is asked for; what it lacks is named.
+``urllib.request.urlretrieve`` finds the same files.
 """
 
 import contextlib
@@ -10,7 +11,9 @@ import functools
 import inspect
 import os
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +27,7 @@ from keras.src.utils import file_utils
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar", ".zip", ".gz")
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, note: Callable[[str], None]) -> None:
     """``folder`` is the operator's; it need not be there."""
     original = file_utils.get_file
     _replace(original, _served(original, folder))
@@ -32,6 +35,38 @@ def install(folder: Path) -> None:
     # Weights that a script has downloaded by hand, under the name that they have there.
     file_utils.exists = _provided(file_utils.exists, folder)
     keras.Model.load_weights = _provided(keras.Model.load_weights, folder)
+    urllib.request.urlretrieve = _retrieved(urllib.request.urlretrieve, folder, note)
+
+
+def _retrieved(
+    original: Callable[..., Any], folder: Path, note: Callable[[str], None]
+) -> Callable[..., Any]:
+    """``urlretrieve``: the operator's file of that name, or what is already where it would be."""
+
+    @functools.wraps(original)
+    def urlretrieve(url: str, filename: Any = None, *others: Any, **named: Any) -> Any:
+        if urlsplit(url).scheme not in ("http", "https", "ftp"):
+            return original(url, filename, *others, **named)
+        name = os.path.basename(urlsplit(url).path)
+        path = Path(filename or os.path.join("/tmp", name))
+        found = None if path.exists() else _find(folder, os.path.basename(path), url)
+        if found is not None:
+            _linked(path, found)
+        elif not path.exists() and not path.name.lower().endswith(_ARCHIVES):
+            raise FileNotFoundError(_lacks(name or path.name))
+        elif not path.exists():
+            # What it holds may be in the data set, unpacked.
+            note(f"The download of {name or path.name} was left out: there is no network here.")
+        return str(path), Message()
+
+    return urlretrieve
+
+
+def _lacks(name: str) -> str:
+    return (
+        f"The script downloads {name}, and there is no network here; ask the operator to "
+        "put it into the folder that RETUNE_KERAS_DATA names."
+    )
 
 
 def _provided(original: Callable[..., Any], folder: Path) -> Callable[..., Any]:
@@ -75,10 +110,7 @@ def _served(original: Callable[..., str], folder: Path) -> Callable[..., str]:
         found = _find(folder, name, origin)
         if found is None:
             wanted = os.path.basename(urlsplit(origin).path) or name
-            raise FileNotFoundError(
-                f"The script downloads {wanted}, and there is no network here; ask the operator to "
-                "put it into the folder that RETUNE_KERAS_DATA names."
-            )
+            raise FileNotFoundError(_lacks(wanted))
         # As Keras chooses it.
         home = os.path.expanduser(call["cache_dir"] or keras_home())
         if not os.access(home, os.W_OK):

@@ -37,7 +37,7 @@ def install(data: Path, session: Session) -> None:
         archives.install(session.state.note)
         copies.install(data, session.state.note)
     _files_elsewhere(session)
-    downloads.install(data / ".keras")
+    downloads.install(data / ".keras", session.state.note)
 
 
 def _plots(folder: Path) -> None:

@@ -130,3 +130,32 @@ print("at", place.replace(os.path.expanduser("~"), "~"), os.path.exists(place))
     _, spool = study.run(script)
     console = spool.console.read_text()
     assert "at ~/mine/datasets/digits.npz True" in console
+
+
+def test_files_that_a_script_downloads_by_urllib(study, offered):
+    (offered / "labels.txt").write_text("cat dog")
+    with zipfile.ZipFile(offered / "horses.zip", "w") as archive:
+        archive.writestr("horses/0.txt", "a horse")
+    script = f"""
+import urllib.request
+import zipfile
+from urllib.request import urlretrieve
+place, _ = urlretrieve("https://example.com/of/labels.txt?raw=true", "files/words.txt")
+print("labels", open(place).read())
+urllib.request.urlretrieve("https://example.com/horses.zip", "horses.zip")
+print("horses", zipfile.ZipFile("horses.zip").namelist())
+urlretrieve(url="https://example.com/humans.zip", filename="humans.zip")
+try:
+    urlretrieve("https://example.com/weights.bin", "weights.bin")
+except FileNotFoundError as error:
+    print("lacks", error)
+{DATA}{MODEL}{FIT}"""
+    result, spool = study.run(script)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "labels cat dog" in console
+    assert "horses ['horses/0.txt']" in console
+    assert "lacks The script downloads weights.bin, and there is no network here" in console
+    assert result.notes == [
+        "The download of humans.zip was left out: there is no network here.",
+    ]
