@@ -862,3 +862,31 @@ for optimizer in (tf.keras.optimizers.legacy.Adam(0.01), tf.train.AdamOptimizer(
     assert result.outcome == "complete", console
     assert "batch (4, 8, 8, 3) (4, 8, 8, 3)" in console
     assert "seen (2, 6, 6, 4) (None, 2)" in console
+
+
+def test_the_shapes_that_a_layer_takes_and_gives(study):
+    after = """
+first, own = model.layers[0], keras.layers.Dense(3)
+print("shapes", first.input_shape, first.output_shape, model.get_layer(index=2).output_shape)
+print("model", model.output_shape, model.inputs[0].shape)
+print("uncalled", hasattr(own, "output_shape"), keras.Sequential([own]).built)
+
+class Named(keras.layers.Layer):
+    def __init__(self, output_shape):
+        super().__init__()
+        self.output_shape = output_shape
+
+print("own", Named((7,)).output_shape)
+pair = keras.layers.Concatenate()
+entry = keras.Input((4,))
+pair([entry, entry])
+print("lists", pair.input_shape, keras.Model(entry, entry).layers[0].output_shape)
+"""
+    result, spool = study.run(DATA + MODEL + FIT + after)
+    console = spool.console.read_text()
+    assert result.outcome == "complete", console
+    assert "shapes (None, 8, 8, 3) (None, 6, 6, 4) (None, 2)" in console
+    assert "model (None, 2) (None, 8, 8, 3)" in console
+    assert "uncalled False False" in console
+    assert "own (7,)" in console
+    assert "lists [(None, 4), (None, 4)] [(None, 4)]" in console

@@ -50,6 +50,30 @@ def install(note: Callable[[str], None]) -> None:
     for name in _LAYERS:
         layer = getattr(keras.layers, name)
         layer.__init__ = _translating(layer.__init__, name, note)
+    for name in ("input", "output"):
+        setattr(keras.layers.Layer, f"{name}_shape", _ShapeOf(name))
+
+
+class _ShapeOf:
+    """``layer.output_shape``, dropped with Keras 3.0 for all but models.
+
+    Without ``__set__``, so that a layer of the script's own may have a member of that name.
+    """
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+
+    def __get__(self, layer: Any, owner: Any = None) -> Any:
+        if layer is None:
+            return self
+        if not layer._inbound_nodes:
+            raise AttributeError(f"The layer {layer.name} has no {self.end} before it is called.")
+        end = getattr(layer, self.end)
+        if isinstance(end, (list, tuple)):
+            return [tuple(each.shape) for each in end]
+        shape = tuple(end.shape)
+        # Keras 2 had a list there.
+        return [shape] if isinstance(layer, keras.layers.InputLayer) else shape
 
 
 def _translating(
