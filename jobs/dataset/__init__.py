@@ -10,6 +10,7 @@ from jobs.dataset.caching import cache, prune
 from jobs.dataset.checking import Broken, Check, Picture, check
 from jobs.dataset.layout import is_clutter, looks_like_image
 from jobs.dataset.lookup import REPOSITORY, Source, look_up, offered
+from jobs.errors import RetuneError
 from jobs.settings import RepositorySettings, Settings
 from jobs.source.script import DataFolder, ImageLoading
 
@@ -47,9 +48,16 @@ def prepare(
 
     Raises RetuneError where there is none that fits, or none of its images can be read.
     """
-    source = look_up(
-        settings, repository, checkout, data, () if _is_built_in(images) else words
-    ).worded(words)
+    built_in = _is_built_in(images)
+    try:
+        source = look_up(settings, repository, checkout, data, () if built_in else words)
+    except RetuneError as error:
+        if not built_in or repository.dataset is not None:
+            raise
+        # Pictures that it shows or classifies when it has trained.
+        say(f"{error} It trains on {images.loader}, and goes on without.")
+        source = Source("", None, {})
+    source = source.worded(words)
     for note in source.notes:
         say(note)
     folders: dict[str, Path] = {}

@@ -231,6 +231,24 @@ def test_prepare_gives_what_request_and_environment_need(
     assert "train: 2 cats, 2 dogs" in lines
 
 
+def test_what_a_script_reads_beside_a_data_set_of_keras_may_be_missing(operator, named, tmp_path):
+    settings = operator.model_copy(update={"datasets": None})
+    data = [named("E:/pictures/of mine", "all")]
+    said: list[str] = []
+    trained_on = ImageLoading((32, 32), 3, None, "keras.datasets.cifar10")
+    wanted = RepositorySettings()
+    ready = dataset.prepare(settings, wanted, tmp_path, data, trained_on, said.append, ("mine",))
+    assert (ready.mapping, ready.images, ready.check) == ({}, {}, None)
+    assert [each.rpartition(". ")[2] for each in said] == [
+        "It trains on keras.datasets.cifar10, and goes on without."
+    ]
+    assert "loads 'E:/pictures/of mine'" in said[0]
+    for named_by_hand, loading in ((None, KERAS), ("pets", trained_on)):
+        wanted = RepositorySettings(dataset=named_by_hand)
+        with pytest.raises(RetuneError):
+            dataset.prepare(settings, wanted, tmp_path, data, loading, said.append)
+
+
 def test_classes_are_called_as_the_script_calls_them(operator, tree, named, tmp_path):
     tree("pets", "train/cats", "train/dogs", "validation/cats", "validation/dogs")
     data = [named("PetImages", "all")]
