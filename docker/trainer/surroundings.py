@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import functools
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ _WINDOW_CALLS = (
     *("destroyWindow", "destroyAllWindows", "setMouseCallback", "createTrackbar"),
 )
 _ESCAPE = 27
+_ENDING = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def install(data: Path, session: Session) -> None:
@@ -33,6 +35,7 @@ def install(data: Path, session: Session) -> None:
     _windows()
     _commands(session.state.note)
     _stay(session.state.note)
+    _own_end(session.state.note)
     if session.request.data:
         archives.install(session.state.note)
         copies.install(data, session.state.note)
@@ -109,6 +112,20 @@ def _stay(note: Callable[[str], None]) -> None:
             note(f"The script goes to the folder {path}, which is not here: it stays where it is.")
 
     os.chdir = chdir
+
+
+def _own_end(note: Callable[[str], None]) -> None:
+    """A script that kills its own process, as notebooks do to free their machine, just ends."""
+    original = os.kill
+
+    @functools.wraps(original)
+    def kill(pid: int, number: int) -> None:
+        if pid == os.getpid() and number in _ENDING:
+            note("The script kills its own process; that is taken as its end.")
+            raise SystemExit
+        original(pid, number)
+
+    os.kill = kill
 
 
 def _files_elsewhere(session: Session) -> None:

@@ -890,3 +890,20 @@ print("lists", pair.input_shape, keras.Model(entry, entry).layers[0].output_shap
     assert "uncalled False False" in console
     assert "own (7,)" in console
     assert "lists [(None, 4), (None, 4)] [(None, 4)]" in console
+
+
+@pytest.mark.parametrize(
+    "kill", ["os.kill(os.getpid(), signal.SIGKILL)", "os.kill(os.getpid(), 9)"]
+)
+def test_a_notebook_that_kills_its_own_process_has_ended(study, kill):
+    cells = [DATA + MODEL, FIT, f"import os, signal\n{kill}\n", "print('went', 'on')"]
+    result, spool = study.run(notebook(*cells), name="cnn.ipynb")
+    assert result.outcome == "complete", spool.console.read_text()
+    assert result.notes == ["The script kills its own process; that is taken as its end."]
+    assert "went on" not in spool.console.read_text()
+
+
+def test_a_script_that_kills_its_own_process_before_its_training(study):
+    script = "import os, signal\nos.kill(os.getpid(), 0)\nos.kill(os.getpid(), signal.SIGTERM)\n"
+    result, _ = study.run(script + DATA + MODEL + FIT)
+    assert (result.outcome, result.failure) == ("failed", "no-fit")
