@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import shutil
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -20,6 +21,8 @@ def install(note: Callable[[str], None]) -> None:
             return False
         # Models and arrays are archives to Python as well, and mount nothing.
         if os.path.exists(file) or not str(file).lower().endswith(_ENDINGS):
+            return False
+        if os.fspath(file) in sys.path:  # Python looks there for modules
             return False
         note(f"The archive {os.fspath(file)} is not here; its content is taken from the data set.")
         return True

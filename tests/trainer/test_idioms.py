@@ -623,6 +623,10 @@ archive = tarfile.open("pets.tar.gz")
 archive.extractall("data")
 archive.close()
 print("there", sorted(os.listdir("data/train")))
+# Which looks into every entry of Python's path, its own archive among them.
+import importlib.metadata, sys
+sys.path.append("/usr/lib/nosuch.zip")
+print("installed", len(list(importlib.metadata.distributions())) > 3)
 """
         + DATA
         + MODEL
@@ -631,7 +635,11 @@ print("there", sorted(os.listdir("data/train")))
     result, spool = study.run(script, data={"data/train": "pets/train"})
     assert result.outcome == "complete", spool.console.read_text()
     assert "there ['cats', 'dogs']" in spool.console.read_text()
-    assert any("The archive pets.zip is not here" in each for each in result.notes)
+    assert "installed True" in spool.console.read_text()
+    assert result.notes == [
+        f"The archive {name} is not here; its content is taken from the data set."
+        for name in ("pets.zip", "pets.tar.gz")
+    ]
 
 
 def test_a_script_stays_where_its_data_is(study, photos):
