@@ -915,3 +915,20 @@ def test_a_script_that_kills_its_own_process_before_its_training(study):
     script = "import os, signal\nos.kill(os.getpid(), 0)\nos.kill(os.getpid(), signal.SIGTERM)\n"
     result, _ = study.run(script + DATA + MODEL + FIT)
     assert (result.outcome, result.failure) == ("failed", "no-fit")
+
+
+def test_a_model_that_is_loaded_again_is_compiled(study):
+    after = """
+from keras.models import load_model
+found = []
+for name in ("kept.keras", "folder"):
+    model.save(name)
+    again = load_model(name)
+    found.append((again.optimizer.name, len(again.evaluate(x, y, verbose=0))))
+again.fit(x, y, epochs=1, validation_split=0.2)
+print("found", found, load_model("kept.keras", compile=False).compiled)
+"""
+    result, spool = study.run(DATA + MODEL + FIT + after)
+    console = spool.console.read_text()
+    assert (result.outcome, result.notes) == ("complete", []), console
+    assert "found [('adam', 2), ('adam', 2)] False" in console

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.legacy.preprocessing.image import Iterator
+from keras.src.trainers.trainer import Trainer
 
 from trainer.shims.modules import namespaces
 
@@ -29,6 +30,8 @@ def install(note: Callable[[str], None]) -> None:
     """To be installed over the hooks, which understand today's arguments only."""
     model = keras.Model
     model.compile = _with_metrics_third(model.compile)
+    # Keras compiles a model that it loads only where its `compile` is this one.
+    Trainer.compile = model.compile
     model.fit = _translating(model.fit, note)
     model.evaluate = _translating(model.evaluate, note)
     model.predict = _translating(model.predict, note)
