@@ -24,6 +24,7 @@ from jobs.source.evaluate.values import (
 )
 from jobs.source.files import Checkout, Source
 
+KERAS_DATA = "keras.datasets."
 _TUNED_CONVOLUTIONS = ("Conv2D", "SeparableConv2D")
 
 
@@ -246,6 +247,8 @@ class Analysis:
     @cached_property
     def image_source(self) -> Data | None:
         """Whatever says most about how the images are read."""
+        if self.training_data is not None and self.training_data.loader.startswith(KERAS_DATA):
+            return self.training_data
         known = [each for each in (self.training_data, *self.trace.loads) if each is not None]
         sized = [each for each in known if each.size]
         return (sized or known or [None])[0]  # type: ignore[list-item]

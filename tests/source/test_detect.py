@@ -289,3 +289,24 @@ model.fit({fit}, epochs=3)
     changed = rewrite(tmp_path, "train.py", {"fit.batch_size": 64})
     (tmp_path / "train.py").write_bytes(changed["train.py"])
     assert detect.read(tmp_path, "train.py").values()["fit.batch_size"] == 64
+
+
+def test_pictures_that_are_classified_at_the_end_are_no_training_data(tmp_path):
+    (tmp_path / "train.py").write_text("""
+import os
+import tensorflow as tf
+from keras import Sequential
+from keras.datasets import cifar10
+from keras.layers import Conv2D, Dense, Flatten
+from keras.preprocessing import image
+
+(x, y), _ = cifar10.load_data()
+train = tf.data.Dataset.from_tensor_slices((x / 255.0, y)).batch(64).map(lambda x, y: (x, y))
+model = Sequential([Conv2D(8, 3, input_shape=(32, 32, 3)), Flatten(), Dense(10)])
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(train, epochs=3)
+for name in os.listdir("E:/pictures"):
+    print(model.predict(image.load_img(os.path.join("E:/pictures", name), target_size=(48, 48))))
+""")
+    images = detect.read(tmp_path, "train.py").images
+    assert (images.loader, images.size) == ("keras.datasets.cifar10", (32, 32))
