@@ -38,15 +38,15 @@ class Curve:
         window = values[-max(4, math.ceil(len(values) / 2)) :]
         self.slope = slope(window)
         self.gain = self.slope * (len(window) - 1)
+        # All epochs are measured on the same images: a curve may be calmer than ``error`` says.
+        noise = min(self.error, max(0.5 * self.error, 2 * _scatter(window)))
         late = self.best_epoch > len(values) - max(1, math.ceil(len(values) / 4))
         # A steep start tilts the line through a curve that has flattened since: the newest
         # epochs have to lie above those before them as well.
         newest = min(2, len(window) // 2)
-        goes_on = newest > 0 and (
-            _mean(window[-newest:]) - max(window[:-newest]) > 0.5 * self.error
-        )
+        goes_on = newest > 0 and (_mean(window[-newest:]) - max(window[:-newest]) > 0.5 * noise)
         self.train_slope = slope(accuracies[-len(window) :])
-        self.rises = late and goes_on and self.gain > self.error
+        self.rises = late and goes_on and self.gain > noise
         self._losses = [each.loss for each in epochs if each.loss is not None]
         self._val_losses = [each.val_loss for each in epochs if each.val_loss is not None]
 
@@ -94,6 +94,13 @@ def slope(values: Sequence[float]) -> float:
     middle, mean = (n - 1) / 2, _mean(values)
     above = sum((i - middle) * (each - mean) for i, each in enumerate(values))
     return above / sum((i - middle) ** 2 for i in range(n))
+
+
+def _scatter(values: Sequence[float]) -> float:
+    """Standard deviation around the line through the values."""
+    middle, mean, along = (len(values) - 1) / 2, _mean(values), slope(values)
+    residuals = [each - mean - along * (i - middle) for i, each in enumerate(values)]
+    return math.sqrt(_mean([each**2 for each in residuals]))
 
 
 def _jumps(losses: Sequence[float], share: float) -> bool:

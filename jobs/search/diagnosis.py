@@ -140,7 +140,8 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
         yield "jumping", "The loss jumps up and down from epoch to epoch: the steps are large."
     slight = max(SLIGHT_GAP, curve.error)
     learning = curve.rises or curve.train_slope > STEADY
-    if train is not None and learning and curve.opens and slight < curve.gap <= least:
+    widest = max(least, LARGE_GAP) if curve.rises else least
+    if train is not None and learning and curve.opens and slight < curve.gap <= widest:
         yield (
             "opening",
             f"Training accuracy {train:.3f} is {curve.gap:.3f} above validation, and further with "
