@@ -130,7 +130,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ),
     "a limit of time": ("while True:\n    pass\n", {"seconds": 1.0}, "time-limit", "limit of 1 s"),
     "a kill from outside": (
-        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        "import os, subprocess\nsubprocess.run(f'kill -9 {os.getpid()}', shell=True)\n",
         {},
         "killed",
         "ended from outside (SIGKILL)",
