@@ -126,6 +126,8 @@ def _step(change: Change, action: object, *arguments: object) -> None:
 def _change_optimizer(change: Change, rest: dict[str, Value]) -> None:
     """Name, learning rate and averaging go together where the script gives no object."""
     wanted = {key: rest[key] for key in _OPTIMIZER if key in rest}
+    if not wanted:
+        return
     current = {k.name: k.value for k in knobs.found(change.analysis)}
     for key, value in wanted.items():
         _valid(_knob(change.analysis, key), value)
