@@ -12,7 +12,7 @@ from jobs.dataset.layout import is_clutter, looks_like_image
 from jobs.dataset.lookup import REPOSITORY, Source, look_up, offered
 from jobs.errors import RetuneError
 from jobs.settings import RepositorySettings, Settings
-from jobs.source.script import DataFolder, ImageLoading
+from jobs.source.script import BUILT_IN_DATA, DataFolder, ImageLoading
 
 KERAS_DATA = ".keras"
 """Name below the data root of Keras' own data files; no offered data set starts with a dot."""
@@ -85,7 +85,7 @@ def prepare(
 
 def _is_built_in(images: ImageLoading) -> bool:
     """Whether the script trains on one of Keras' own data sets, and needs no other."""
-    return (images.loader or "").startswith("keras.datasets")
+    return (images.loader or "").startswith(BUILT_IN_DATA)
 
 
 def _count_images(folder: Path) -> int:

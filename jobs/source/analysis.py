@@ -23,8 +23,8 @@ from jobs.source.evaluate.values import (
     Shape,
 )
 from jobs.source.files import Checkout, Source
+from jobs.source.script import BUILT_IN_DATA
 
-KERAS_DATA = "keras.datasets."
 _TUNED_CONVOLUTIONS = ("Conv2D", "SeparableConv2D")
 
 
@@ -247,7 +247,7 @@ class Analysis:
     @cached_property
     def image_source(self) -> Data | None:
         """Whatever says most about how the images are read."""
-        if self.training_data is not None and self.training_data.loader.startswith(KERAS_DATA):
+        if self.training_data is not None and self.training_data.loader.startswith(BUILT_IN_DATA):
             return self.training_data
         known = [each for each in (self.training_data, *self.trace.loads) if each is not None]
         sized = [each for each in known if each.size]

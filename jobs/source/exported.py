@@ -8,8 +8,8 @@ import ast
 import re
 from dataclasses import dataclass
 
-TIMING = ("time", "timeit", "capture", "prun")
-"""Magics that run their cell as it is, whatever else they do."""
+from jobs.source.notebook import TIMING
+
 _TEXT = r"""u?(?:'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*")"""
 _CALL = re.compile(
     rf"^get_ipython\(\)\.(?:run_cell_magic\(\s*u?(['\"])(?:{'|'.join(TIMING)})\1\s*,\s*{_TEXT}"

@@ -16,7 +16,9 @@ _COMMANDS = r"(?:pip3?|conda|cd|ls|mkdir|rm|cp|mv|cat|wget|unzip) +[\w./~\"'-]"
 _SHELL = re.compile(rf"^(\s*)([%!?].*|[\w.]+\?{{1,2}}\s*|{_COMMANDS}.*)$")
 _ASSIGNED = re.compile(r"^(\s*[\w.,\s]+=\s*)([%!].*)$")
 _TIMED = re.compile(r"^(\s*)%time (\s*\S.*)$")
-_TIMING = ("%%time", "%%capture", "%%timeit", "%%prun")
+TIMING = ("time", "timeit", "capture", "prun")
+"""Magics that run their cell as it is, whatever else they do."""
+_TIMING = tuple(f"%%{each}" for each in TIMING)
 
 
 class BrokenNotebookError(ValueError):

@@ -84,6 +84,10 @@ class DataFolder:
     copied: bool = False
 
 
+BUILT_IN_DATA = "keras.datasets."
+"""What the loaders of Keras' own data sets begin with."""
+
+
 @dataclass(frozen=True)
 class ImageLoading:
     """How the script reads its images: (height, width) in pixels, channels, resampling filter.

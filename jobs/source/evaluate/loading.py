@@ -21,6 +21,7 @@ from jobs.source.evaluate.values import (
     shape_of,
     whole,
 )
+from jobs.source.script import BUILT_IN_DATA
 
 if TYPE_CHECKING:
     from jobs.source.evaluate.expressions import Expressions
@@ -192,7 +193,7 @@ def generated(yielded: list[Item], names: dict[str, Item]) -> Data:
 
 def _built_in(run: "Expressions", name: str) -> Item:
     """``keras.datasets.<name>.load_data()``."""
-    data = Data(loader=f"keras.datasets.{name}", shape=DATA_SETS.get(name))
+    data = Data(loader=f"{BUILT_IN_DATA}{name}", shape=DATA_SETS.get(name))
     run.trace.loads.append(data)
     half = [Seq(items=[data, Data(loader=data.loader)]) for _ in range(2)]
     return Seq(items=list(half))
