@@ -49,14 +49,15 @@ def _retrieved(
             return original(url, filename, *others, **named)
         name = os.path.basename(urlsplit(url).path)
         path = Path(filename or os.path.join("/tmp", name))
-        found = None if path.exists() else _find(folder, os.path.basename(path), url)
-        if found is not None:
-            _linked(path, found)
-        elif not path.exists() and not path.name.lower().endswith(_ARCHIVES):
-            raise FileNotFoundError(_lacks(name or path.name))
-        elif not path.exists():
-            # What it holds may be in the data set, unpacked.
-            note(f"The download of {name or path.name} was left out: there is no network here.")
+        if not path.exists():
+            wanted, found = name or path.name, _find(folder, path.name, url)
+            if found is not None:
+                _linked(path, found)
+            elif path.name.lower().endswith(_ARCHIVES):
+                # What it holds may be in the data set, unpacked.
+                note(f"The download of {wanted} was left out: there is no network here.")
+            else:
+                raise FileNotFoundError(_lacks(wanted))
         return str(path), Message()
 
     return urlretrieve
