@@ -1,9 +1,7 @@
 """Averaged weights (``use_ema``): measured, saved, inherited and resumed as fit leaves them."""
 
-import json
-
 import pytest
-from tiny import DATA, MODEL, SLOW, epochs, read_json, wait
+from tiny import DATA, MODEL, SLOW, read_json
 
 pytestmark = pytest.mark.tensorflow
 
@@ -87,15 +85,8 @@ def test_a_killed_trial_goes_on_with_its_averages(own_study):
     script = AVERAGED + SLOW + "more = [Slow()]\n" + FIT
     own_study.start()
     whole, undisturbed = own_study.run(script)
-    spool = own_study.submit(script)
-    wait(lambda: len(epochs(spool)) >= 1)
-    own_study.kill()
-    assert len(epochs(spool)) < 4
-    own_study.start()
-    result = own_study.result(spool)
-    assert result.outcome == "complete", result.reason
+    result, spool = own_study.run_killed(script, after=1, before=4)
     losses = [each.val_loss for each in spool.epochs()]
     assert losses == pytest.approx([each.val_loss for each in undisturbed.epochs()], rel=1e-3)
     assert result.objective == pytest.approx(whole.objective)
-    left = json.loads((spool.folder / "work" / "seen.json").read_text())["left"]
-    assert left == pytest.approx(losses[-1], abs=1e-5)
+    assert read_json(spool, "seen.json")["left"] == pytest.approx(losses[-1], abs=1e-5)

@@ -74,13 +74,7 @@ def test_killed_at_random_moments_every_epoch_stands_once(own_study):
 
 def test_early_stopping_goes_on_counting(own_study):
     own_study.start()
-    spool = own_study.submit(SCRIPT)
-    wait(lambda: len(epochs(spool)) >= 2)
-    own_study.kill()
-    assert len(epochs(spool)) < 4
-    own_study.start()
-    result = own_study.result(spool)
-    assert result.outcome == "complete", result.reason
+    _, spool = own_study.run_killed(SCRIPT, after=2, before=4)
     assert [number for number in epochs(spool) if number[0] == 1] == [(1, n) for n in range(1, 5)]
 
 

@@ -89,6 +89,17 @@ class Study:
         spool = self.submit(script, **request)
         return self.result(spool), spool
 
+    def run_killed(self, script: str, after: int, before: int) -> tuple[Result, Spool]:
+        """Run a script whose trainer is killed once, between two numbers of epochs."""
+        spool = self.submit(script)
+        wait(lambda: len(epochs(spool)) >= after)
+        self.kill()
+        assert len(epochs(spool)) < before
+        self.start()
+        result = self.result(spool)
+        assert result.outcome == "complete", result.reason
+        return result, spool
+
     def result(self, spool: Spool) -> Result:
         return wait(spool.result)
 
