@@ -16,6 +16,7 @@ from pathlib import Path
 
 from trainer import failures
 from trainer.limits import out_of_memory_kills
+from trainer.onednn import ask_for_onednn
 from trainer.spool import Trial
 from trainer.state import State, read_age, write_age
 
@@ -48,6 +49,7 @@ def serve(places: Places, threads: int) -> int:
 def import_quietly() -> None:
     """Import TensorFlow and prepare for trials without remarks, but where the import fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    ask_for_onednn()
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as remarks:

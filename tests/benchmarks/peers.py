@@ -24,8 +24,11 @@ sys.path.insert(0, str(ROOT / "docker"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from trainer.allocator import keep_memory  # noqa: E402
+from trainer.onednn import ask_for_onednn  # noqa: E402
 
-keep_memory()  # What makes Retune's trainer quick is theirs as well: here and in main().
+# What makes Retune's trainer quick is theirs as well: here and in main().
+keep_memory()
+ask_for_onednn()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

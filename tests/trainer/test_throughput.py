@@ -176,3 +176,41 @@ def test_pipelines_are_not_tuned_while_they_run_unless_the_script_says_so(study)
     assert own == [False, True]
     assert by_keras
     assert set(by_keras) == {False}
+
+
+ONEDNN = """
+from trainer.onednn import ask_for_onednn
+
+ask_for_onednn()
+import tensorflow as tf
+
+tf.constant(1.0) + 1.0
+"""
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("wish", "is_on"), [(None, True), ("0", False)])
+def test_tensorflow_computes_with_onednn_unless_the_operator_says_no(wish, is_on):
+    env = {key: each for key, each in os.environ.items() if not key.startswith("TF_")}
+    env |= {} if wish is None else {"TF_ENABLE_ONEDNN_OPTS": wish}
+    done = subprocess.run(
+        [sys.executable, "-c", ONEDNN],
+        env=env | {"PYTHONPATH": str(DOCKER)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # TensorFlow's own remark, on import.
+    assert ("oneDNN custom operations are on" in done.stderr) is is_on
+
+
+@pytest.mark.tensorflow
+def test_a_trial_computes_with_onednn(study):
+    script = """
+    import json, os
+    json.dump(os.environ.get("TF_ENABLE_ONEDNN_OPTS"), open("seen.json", "w"))
+    model.fit(x[:64], y[:64], epochs=1, validation_data=(x[64:80], y[64:80]))
+    """
+    result, spool = study.run(DATA + MODEL + textwrap.dedent(script), target=None)
+    assert result.outcome == "complete", result.reason
+    assert read_json(spool, "seen.json") == "1"
