@@ -52,7 +52,14 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=parent if inherit and usable else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
+        mirror=trial.number == 0 and _may_be_varied(trial),
     )
+
+
+def _may_be_varied(trial: Trial) -> bool:
+    """Whether a tweak may begin to vary the images."""
+    held = trial.get("held", {})
+    return trial.frozen().params.get("augmentation") == "none" and "augmentation" not in held
 
 
 def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Result | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from trainer import averaging, metrics
+from trainer import averaging, metrics, mirroring
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.lists import as_arrays
@@ -89,7 +89,10 @@ class Hooks:
         callbacks = [*filter(None, [averages]), *others, follower]
         self._inside = True
         try:
-            return self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
+            history = self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
+            if session.request.mirror:
+                session.state.mirroring = self._cost_of_mirroring(model, given)
+            return history
         finally:
             self._inside = False
             model._initial_epoch = None
@@ -97,6 +100,12 @@ class Hooks:
             if added:
                 self._compile_as_before(model)
             self._evaluations.fitted(model, given)
+
+    def _cost_of_mirroring(self, model: keras.Model, given: dict[str, Any]) -> float | None:
+        def accuracy(x: Any, y: Any) -> float | None:
+            return metrics.measured_accuracy(model, self._evaluate(model, x, y, verbose=0))
+
+        return mirroring.cost(accuracy, given)
 
     def evaluate(self, model: keras.Model, *arguments: Any, **named: Any) -> Any:
         if self._inside:

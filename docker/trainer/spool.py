@@ -34,6 +34,7 @@ class Request(_Json):
     seconds: float | None = None
     seed: int | None = None
     arguments: list[str] = field(default_factory=list)
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Result(_Json):
     epochs: int = 0
     parameters: int | None = None
     steps: int | None = None
+    mirroring: float | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
     seconds_in_fit: float = 0.0

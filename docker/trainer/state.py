@@ -48,6 +48,7 @@ class State:
     test_accuracy: float | None = None
     parameters: int | None = None
     steps: int | None = None
+    mirroring: float | None = None
     inheriting_fit: int | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
@@ -103,6 +104,7 @@ class State:
             epochs=len(trained[-1].epochs) if trained else 0,
             parameters=self.parameters,
             steps=self.steps,
+            mirroring=self.mirroring,
             inherited=self.inherited,
             inheritance=self.inheritance,
             seconds_in_fit=round(self.seconds_in_fit, 3),

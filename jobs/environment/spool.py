@@ -72,7 +72,8 @@ class Request(_Json):
     script names it -> place below the data root (``cats_dogs/train``). ``target``: stop ``fit``
     once the validation accuracy (0 to 1) reaches it. ``inherit``: number of the trial whose
     ``model.keras`` the weights come from. ``seconds``: wall-clock limit of the trial over all
-    relaunches. ``arguments``: ``sys.argv[1:]``.
+    relaunches. ``arguments``: ``sys.argv[1:]``. ``mirror``: measure what mirroring the images would
+    cost.
     """
 
     study: str
@@ -84,6 +85,7 @@ class Request(_Json):
     seconds: float | None = None
     seed: int | None = None
     arguments: list[str] = field(default_factory=list)
+    mirror: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,10 @@ class Result(_Json):
     ``objective``: best validation accuracy (0 to 1) of the last ``fit``, reached at ``best_epoch``;
     ``objective_name`` is the metric it came from. ``inherited``: share (0 to 1) of the model's
     parameters that came from the parent. ``steps``: of the optimizer in an epoch, where they are
-    known. ``failure`` and ``reason`` (a sentence) are set where ``outcome`` is not ``complete``.
-    ``notes`` are sentences for the record (a metric was added …). ``seconds_in_fit`` and
-    ``seconds_outside_fit`` are wall time over all relaunches.
+    known. ``mirroring``: accuracy (0 to 1) lost on mirrored validation images, where it was asked
+    for and could be measured. ``failure`` and ``reason`` (a sentence) are set where ``outcome`` is
+    not ``complete``. ``notes`` are sentences for the record (a metric was added …).
+    ``seconds_in_fit`` and ``seconds_outside_fit`` are wall time over all relaunches.
     """
 
     outcome: Outcome
@@ -129,6 +132,7 @@ class Result(_Json):
     epochs: int = 0
     parameters: int | None = None
     steps: int | None = None
+    mirroring: float | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)
     seconds_in_fit: float = 0.0

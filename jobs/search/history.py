@@ -11,6 +11,9 @@ from jobs.search.curve import accuracy_error, slope
 from jobs.search.payoff import Attempt, Payoff
 from jobs.source.script import Value
 
+LEAST_COST = 0.05
+"""Accuracy lost on mirrored images from which on a mirror is taken to change what they show."""
+
 
 class History:
     """The finished trials of a study. ``images``: validation images, where they are known."""
@@ -86,6 +89,19 @@ class History:
 
     def tried(self, parent: FrozenTrial, tweak: Mapping[str, Value]) -> bool:
         return _key({**values(parent), **tweak}) in self._tried
+
+    @cached_property
+    def mirrors(self) -> bool:
+        """Whether images may be mirrored, for all that is known.
+
+        They may not where the script as pushed knew its validation images clearly worse in the
+        mirror. A network that has seen things from both sides does not; digits, letters and signs
+        are others there (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for Deep
+        Learning", 2019, on the safety of an augmentation).
+        """
+        found = [(each.user_attrs.get("result") or {}).get("mirroring") for each in self.readable]
+        costs = next((each for each in found if each is not None), 0.0)
+        return costs <= max(LEAST_COST, 3 * self.error)
 
     def _attempts(self) -> list[Attempt]:
         found = []

@@ -32,6 +32,7 @@ from jobs.search.tweaks import (
     candidates,
     demanded,
 )
+from jobs.source.ranges import LEVELS
 from jobs.source.script import Value
 
 PROPOSAL = "retune:proposal"
@@ -212,6 +213,7 @@ class RetuneSampler(BaseSampler):
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
             steps=(parent.user_attrs.get("result") or {}).get("steps"),
+            mirrors=history.mirrors,
         )
 
     def _repair(self, history: History) -> Proposal | None:
@@ -252,6 +254,8 @@ class RetuneSampler(BaseSampler):
             for name, distribution in space:
                 now = parent.params[name]
                 for value in _near(now, distribution, tpe, told, trial, name):
+                    if value in LEVELS[1:] and not history.mirrors:
+                        continue
                     if value != now and self._new(parent, {name: value}, history):
                         why = f"The rules are at an end: {name} as TPE or its neighbours have it."
                         return Proposal(parent.number, {name: value}, f"tpe:{name}", why)

@@ -9,9 +9,9 @@ from optuna.distributions import BaseDistribution
 
 from jobs.search.diagnosis import Diagnosis, Kind
 from jobs.search.space import fitted
+from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
 from jobs.source.script import Value
 
-LEVELS = ("none", "light", "medium", "strong")
 MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 6, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
@@ -42,6 +42,7 @@ class Model:
     ``inherits``: whether a child begins with the weights of this model.
     ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
     ``steps``: of the optimizer in an epoch, where they are known.
+    ``mirrors``: whether its images may be shown in the mirror.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Model:
         inherits: bool = True,
         rate_before_settling: float | None = None,
         steps: int | None = None,
+        mirrors: bool = True,
     ) -> None:
         self.inherits, self._rate_before, self._steps = inherits, rate_before_settling, steps
+        self._mirrors = mirrors
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
         self._distributions = distributions or {}
@@ -97,15 +100,26 @@ class Model:
         return {"fit.epochs": least} if now and now < least else {}
 
     def augmented(self) -> Tweaked:
-        now = self.params.get("augmentation")
-        if now not in LEVELS[:-1]:
+        now, levels = self.params.get("augmentation"), self._levels()
+        if now not in levels[:-1]:
             return {}
         step = 2 if now == "none" else 1
-        return {"augmentation": LEVELS[LEVELS.index(now) + step]}
+        return {"augmentation": levels[levels.index(now) + step]}
 
     def less_augmented(self) -> Tweaked:
+        now, levels = self.params.get("augmentation"), self._levels()
+        return {"augmentation": levels[levels.index(now) - 1]} if now in levels[1:] else {}
+
+    def _levels(self) -> Sequence[str]:
+        """Those with mirrored images or those without: as the script has it, if it has either."""
         now = self.params.get("augmentation")
-        return {"augmentation": LEVELS[LEVELS.index(now) - 1]} if now in LEVELS[1:] else {}
+        has_none = now in UNMIRRORED_LEVELS[1:] or (now == "none" and not self._mirrors)
+        return UNMIRRORED_LEVELS if has_none else LEVELS
+
+    def leaves_unmirrored(self, tweak: Tweaked) -> bool:
+        """Whether a tweak begins to vary the images, but not by mirroring them."""
+        begins = self.params.get("augmentation") == "none"
+        return begins and tweak.get("augmentation") in UNMIRRORED_LEVELS[1:]
 
     def dropped(self) -> Tweaked:
         names = self.names(r"dropout\d+\.rate")
@@ -237,6 +251,7 @@ _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."
+_UNMIRRORED = "Not mirrored ones: those of the validation data were told apart worse."
 _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
     (
@@ -352,6 +367,7 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             words = [
                 answer,
                 *([_LARGER_STEPS] if unsettled != tweak else []),
+                *([_UNMIRRORED] if model.leaves_unmirrored(tweak) else []),
                 *([_AVERAGED] if whole != unsettled else []),
             ]
             yield Candidate(kind, whole, " ".join(words))

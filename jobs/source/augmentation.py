@@ -1,4 +1,8 @@
-"""Augmentation as one hyperparameter of four levels, in the generator or as layers."""
+"""Augmentation as one hyperparameter of a few levels, in the generator or as layers.
+
+Each level is there with mirrored images and without: a digit or a letter is another one, or none,
+in the mirror.
+"""
 
 import ast
 
@@ -9,46 +13,47 @@ from jobs.source.evaluate.shapes import AUGMENTING
 from jobs.source.evaluate.values import Applied, Const, Generator, Item, Layer, Seq
 from jobs.source.files import Edit, Site
 from jobs.source.hyperparameters import Knob
-from jobs.source.ranges import AUGMENTATION
+from jobs.source.ranges import AUGMENTATION, LEVELS, UNMIRRORED_LEVELS
 from jobs.source.script import Choices, Value
 from jobs.source.units import Unit, innermost
 
+_MIRROR: dict[str, Value] = {"horizontal_flip": True}
+_MOVE: dict[str, Value] = {"width_shift_range": 0.1, "height_shift_range": 0.1}
+_VARY: dict[str, Value] = {"rotation_range": 15, **_MOVE, "zoom_range": 0.1}
+_VARY_MORE: dict[str, Value] = {
+    "rotation_range": 30,
+    "width_shift_range": 0.2,
+    "height_shift_range": 0.2,
+    "zoom_range": 0.2,
+    "shear_range": 10,
+}
 ARGUMENTS: dict[str, dict[str, Value]] = {
     "none": {},
-    "light": {"horizontal_flip": True},
-    "medium": {
-        "horizontal_flip": True,
-        "rotation_range": 15,
-        "width_shift_range": 0.1,
-        "height_shift_range": 0.1,
-        "zoom_range": 0.1,
-    },
-    "strong": {
-        "horizontal_flip": True,
-        "rotation_range": 30,
-        "width_shift_range": 0.2,
-        "height_shift_range": 0.2,
-        "zoom_range": 0.2,
-        "shear_range": 10,
-    },
+    "light": _MIRROR,
+    "medium": {**_MIRROR, **_VARY},
+    "strong": {**_MIRROR, **_VARY_MORE},
+    "light-unmirrored": _MOVE,
+    "medium-unmirrored": _VARY,
+    "strong-unmirrored": _VARY_MORE,
 }
 """What each level says to an ImageDataGenerator; angles in degrees, the rest as shares."""
+_FLIP = ("RandomFlip", '"horizontal"')
+_TRANSLATE = ("RandomTranslation", "0.1, 0.1")
+_TURN = (("RandomRotation", "0.04"), _TRANSLATE, ("RandomZoom", "0.1"))
+_TURN_MORE = (
+    ("RandomRotation", "0.08"),
+    ("RandomTranslation", "0.2, 0.2"),
+    ("RandomZoom", "0.2"),
+    ("RandomContrast", "0.2"),
+)
 LAYERS: dict[str, tuple[tuple[str, str], ...]] = {
     "none": (),
-    "light": (("RandomFlip", '"horizontal"'),),
-    "medium": (
-        ("RandomFlip", '"horizontal"'),
-        ("RandomRotation", "0.04"),
-        ("RandomTranslation", "0.1, 0.1"),
-        ("RandomZoom", "0.1"),
-    ),
-    "strong": (
-        ("RandomFlip", '"horizontal"'),
-        ("RandomRotation", "0.08"),
-        ("RandomTranslation", "0.2, 0.2"),
-        ("RandomZoom", "0.2"),
-        ("RandomContrast", "0.2"),
-    ),
+    "light": (_FLIP,),
+    "medium": (_FLIP, *_TURN),
+    "strong": (_FLIP, *_TURN_MORE),
+    "light-unmirrored": (_TRANSLATE,),
+    "medium-unmirrored": _TURN,
+    "strong-unmirrored": _TURN_MORE,
 }
 """What each level is as layers; turns as shares of a full one."""
 _ONE_STEP: dict[str, float] = {
@@ -67,16 +72,31 @@ _ONE_STEP: dict[str, float] = {
     "RandomWidth": 0.2,
 }
 """How much of each counts as one step on the scale of levels."""
-_SWITCHES = ("horizontal_flip", "vertical_flip", "brightness_range", "RandomFlip")
+_FLIPS = ("horizontal_flip", "vertical_flip")
+_SWITCHES = (*_FLIPS, "brightness_range", "RandomFlip")
 _NEUTRAL: dict[str, Value] = {"horizontal_flip": False, "vertical_flip": False}
 _NOTE = "augmentation"
 
 
-def level(strength: float) -> str:
-    """The level of a sum of steps."""
+def _level(generator: Generator | None, found: list[Applied]) -> str:
+    """The level of what a generator and layers do together."""
+    strength = (_of_generator(generator) if generator else 0.0) + _of_layers(found)
+    mirrored = (generator is not None and _flips(generator)) or any(
+        isinstance(each.layer, Layer) and each.layer.kind == "RandomFlip" for each in found
+    )
     if strength <= 0:
         return "none"
-    return "light" if strength < 2.5 else "medium" if strength < 6 else "strong"
+    step = 1 if strength < 2.5 else 2 if strength < 6 else 3
+    return (LEVELS if mirrored else UNMIRRORED_LEVELS)[step]
+
+
+def _flips(generator: Generator) -> bool:
+    return any(_is_on(generator.params.get(name)) for name in _FLIPS)
+
+
+def _is_on(value: Item | None) -> bool:
+    """Whether a switch is on; one that only a run shows counts as such."""
+    return value is not None and (not isinstance(value, Const) or bool(value.value))
 
 
 def _size(value: Item | None) -> float:
@@ -91,8 +111,7 @@ def _of_generator(generator: Generator) -> float:
     total = 0.0
     for name, value in generator.params.items():
         if name in _SWITCHES:
-            on = not isinstance(value, Const) or bool(value.value)
-            total += on
+            total += _is_on(value)
         elif name in _ONE_STEP:
             total += min(_size(value) / _ONE_STEP[name], 3.0)
     return total
@@ -117,8 +136,7 @@ def knobs(analysis: Analysis) -> list[Knob]:
     if shape is not None and len(shape) != 3:
         return []
     generator, found = analysis.generator, analysis.augmenting
-    strength = (_of_generator(generator) if generator else 0.0) + _of_layers(found)
-    value = level(strength)
+    value = _level(generator, found)
     site = generator.call if generator else None
     if site is None:
         layer = (found or analysis.own or [None])[0]  # type: ignore[list-item]
@@ -183,7 +201,7 @@ def _set_arguments(change: Change, generator: Generator, wanted: str) -> None:
     restored = _arguments(change, generator, None)
     if restored is not None:
         found = change.look(restored)
-        if found.generator is not None and level(_of_generator(found.generator)) == wanted:
+        if found.generator is not None and _level(found.generator, []) == wanted:
             change.take(found)
             return
     files = _arguments(change, generator, ARGUMENTS[wanted])

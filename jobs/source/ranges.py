@@ -3,7 +3,9 @@
 from jobs.source.script import Choices, Range, Value
 
 KERNELS = (1, 3, 5, 7)
-AUGMENTATION = ("none", "light", "medium", "strong")
+LEVELS = ("none", "light", "medium", "strong")
+UNMIRRORED_LEVELS = ("none", "light-unmirrored", "medium-unmirrored", "strong-unmirrored")
+AUGMENTATION = (*LEVELS, *UNMIRRORED_LEVELS[1:])
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "nadam")
 MOST_DROPOUT = 0.7
 DROPOUT_STEP = 0.05

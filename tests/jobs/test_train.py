@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from jobs import launch, pull, train
+from jobs import launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.scheduler.base import Next
 
@@ -54,6 +54,16 @@ def test_the_request_names_script_data_and_target(world: Any, study: str) -> Non
     assert (request.script, request.target, request.inherit) == ("cnn.py", 0.8, None)
     assert request.data["dataset/train"] == "animals/train"
     assert request.data["dataset/validation"] == "animals/validation"
+
+
+def test_the_script_as_pushed_is_asked_what_mirroring_would_cost(world: Any, study: str) -> None:
+    train.run(world.context, study, 0)
+    assert world.context.spool(study, 0).request().mirror
+    step = tune.run(world.context, study, 0)
+    pull.run(world.context, study, step.trial)
+    launch.run(world.context, study, step.trial)
+    train.run(world.context, study, step.trial)
+    assert not world.context.spool(study, step.trial).request().mirror
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from jobs.environment.spool import Epoch, Result
 from jobs.search.sampler import RetuneSampler
+from jobs.source.ranges import AUGMENTATION
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -44,7 +45,7 @@ def distribution_of(name: str) -> BaseDistribution:
         "fit.batch_size": IntDistribution(1, 256, log=True),
         "blocks": IntDistribution(1, 6),
         "batch_norm": CategoricalDistribution([False, True]),
-        "augmentation": CategoricalDistribution(["none", "light", "medium", "strong"]),
+        "augmentation": CategoricalDistribution(AUGMENTATION),
         "optimizer.name": CategoricalDistribution(["adam", "sgd"]),
         "optimizer.use_ema": CategoricalDistribution([False, True]),
     }
@@ -97,9 +98,10 @@ class Campaign:
         seed: int = 0,
         name: str = "main-0000000",
         steps: int | None = None,
+        mirroring: float | None = None,
     ) -> None:
         self.train, self.start, self.held = train, dict(start), dict(held or {})
-        self.optimizer_steps = steps
+        self.optimizer_steps, self.mirroring = steps, mirroring
         self.sampler = RetuneSampler(
             target=target,
             buildable=buildable,
@@ -138,6 +140,7 @@ class Campaign:
                 objective=best,
                 seconds_in_fit=float(len(curves)),
                 steps=self.optimizer_steps,
+                mirroring=None if trial.number else self.mirroring,
             )
             trial.set_user_attr("curves", [asdict(each) for each in curves])
             trial.set_user_attr("result", asdict(result))

@@ -27,9 +27,8 @@ def surface(values, rng=None):
     """Validation accuracy that a small network with these values ends at, 0 to 1."""
     level = 0.62
     level += 0.05 * min(values.get("blocks", 2) - 2, 2)
-    level += {"none": 0.0, "light": 0.02, "medium": 0.04, "strong": 0.03}[
-        values.get("augmentation", "none")
-    ]
+    varied = str(values.get("augmentation", "none")).removesuffix("-unmirrored")
+    level += {"none": 0.0, "light": 0.02, "medium": 0.04, "strong": 0.03}[varied]
     level += 0.03 - 0.3 * abs(values.get("dropout1.rate", 0.0) - 0.3) / 3
     level -= 0.04 * abs(math.log10(values.get("optimizer.learning_rate", 1e-3) / 1e-3))
     level += 0.01 * math.log2(values.get("conv2.filters", 32) / 32)
@@ -346,3 +345,23 @@ def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end()
 
     assert kinds(0.885) != "settle"
     assert kinds(0.897) == "settle"
+
+
+@pytest.mark.parametrize(
+    ("cost", "level"),
+    [(None, "medium"), (-0.02, "medium"), (0.04, "medium"), (0.3, "medium-unmirrored")],
+)
+def test_images_are_mirrored_unless_that_was_seen_to_make_others_of_them(cost, level):
+    campaign = Campaign(lambda values, trial: OVERFIT, mirroring=cost)
+    _, second = campaign.steps(2)
+    assert second.params["augmentation"] == level
+    assert ("Not mirrored" in second.user_attrs["sentence"]) is (level != "medium")
+
+
+def test_where_the_rules_are_at_an_end_nothing_is_mirrored_either():
+    start = {"augmentation": "none"}
+    campaign = Campaign(lambda values, trial: UNDERFIT, start=start, mirroring=0.3)
+    seen = [each.params["augmentation"] for each in campaign.steps(4)]
+    with pytest.raises(Exhausted):
+        campaign.step()
+    assert sorted(seen) == ["light-unmirrored", "medium-unmirrored", "none", "strong-unmirrored"]

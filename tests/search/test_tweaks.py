@@ -6,6 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from jobs.search.tweaks import ANSWERS, AVERAGING, Model, candidates
+from jobs.source.ranges import AUGMENTATION
 from tests.search.campaign import START, distribution_of
 
 MAKERS = [maker for answers in ANSWERS.values() for maker in answers]
@@ -100,3 +101,38 @@ def test_the_words_say_what_averaging_is_for():
     model = Model({**START, AVERAGING: False}, (), DISTRIBUTIONS, steps=87)
     for each in candidates(MAKERS, model):
         assert "Averaged weights" in each.answer
+
+
+def varied(now, **known):
+    """What more varied and less varied images are, from a level."""
+    levels = CategoricalDistribution(AUGMENTATION)
+    model = Model({"augmentation": now}, (), {"augmentation": levels}, **known)
+    return model.augmented().get("augmentation"), model.less_augmented().get("augmentation")
+
+
+@pytest.mark.parametrize(
+    ("now", "more", "less"),
+    [
+        ("none", "medium-unmirrored", None),
+        ("light-unmirrored", "medium-unmirrored", "none"),
+        ("medium-unmirrored", "strong-unmirrored", "light-unmirrored"),
+        ("strong-unmirrored", None, "medium-unmirrored"),
+    ],
+)
+def test_what_is_another_thing_in_the_mirror_is_not_mirrored(now, more, less):
+    assert varied(now, mirrors=False) == (more, less)
+
+
+def test_a_script_that_mirrors_its_images_goes_on_to_do_so_and_one_that_does_not_neither():
+    assert varied("medium", mirrors=False) == ("strong", "light")
+    assert varied("medium-unmirrored", mirrors=True) == ("strong-unmirrored", "light-unmirrored")
+    assert varied("none", mirrors=True) == ("medium", None)
+
+
+def test_the_words_say_why_nothing_is_mirrored():
+    known = {**DISTRIBUTIONS, "augmentation": CategoricalDistribution(AUGMENTATION)}
+    for mirrors in (True, False):
+        model = Model(START, (), known, mirrors=mirrors)
+        for each in candidates(MAKERS, model):
+            expected = not mirrors and "augmentation" in each.tweak
+            assert ("Not mirrored" in each.answer) is expected

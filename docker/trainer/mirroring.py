@@ -1,0 +1,71 @@
+"""What it would cost to mirror a script's images, measured on validation images.
+
+A network that knows things from both sides tells mirrored images apart as well as the others.
+Where they are digits, letters or signs, they are others in the mirror, or none.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Array = np.ndarray[Any, Any]
+MOST_IMAGES, MOST_BYTES = 1000, 64 * 2**20
+
+
+def cost(
+    accuracy: Callable[[Array, Array], float | None], given: Mapping[str, Any]
+) -> float | None:
+    """The accuracy (0 to 1) lost where validation images are mirrored, below 0 where it is gained.
+
+    ``accuracy`` measures the network on images (number, rows, columns, channels; or the channels
+    first) and labels. ``given``: the arguments of ``fit``; of its validation data, the first images
+    are taken. None for what cannot be read twice, and what are no images with a label each.
+    """
+    state = np.random.get_state()
+    try:
+        images, labels = _first(_batches(given))
+        plain, mirrored = accuracy(images, labels), accuracy(_mirrored(images), labels)
+    except Exception:  # Whatever the data are, they were good enough for the script.
+        return None
+    finally:
+        np.random.set_state(state)  # a generator of images draws numbers
+    return None if plain is None or mirrored is None else plain - mirrored
+
+
+def _batches(given: Mapping[str, Any]) -> Iterator[Any]:
+    """Pairs of images and labels, maybe with weights behind them. Raises TypeError."""
+    validation, split = given.get("validation_data"), given.get("validation_split")
+    if validation is None and split:
+        # Keras takes the last ones.
+        first = int(len(given["x"]) * (1 - split))
+        validation = (given["x"][first:], given["y"][first:])
+    if isinstance(validation, (tuple, list)):
+        return iter([tuple(each[:MOST_IMAGES] for each in validation[:2])])
+    if isinstance(validation, tf.data.Dataset):
+        return iter(validation)
+    if isinstance(validation, keras.utils.PyDataset):
+        return (validation[number] for number in range(len(validation)))
+    raise TypeError(type(validation))
+
+
+def _first(batches: Iterator[Any]) -> tuple[Array, Array]:
+    """As many of the images as are allowed, and their labels. Raises ValueError."""
+    images: list[Array] = []
+    labels: list[Array] = []
+    for batch in batches:
+        x, y = (np.asarray(each) for each in batch[:2])
+        if x.ndim != 4 or y.dtype == object or len(x) != len(y):
+            raise ValueError(x.shape, y.shape)
+        images.append(x)
+        labels.append(y)
+        if sum(map(len, images)) >= MOST_IMAGES or sum(x.nbytes for x in images) >= MOST_BYTES:
+            break
+    return np.concatenate(images)[:MOST_IMAGES], np.concatenate(labels)[:MOST_IMAGES]
+
+
+def _mirrored(images: Array) -> Array:
+    columns = 3 if keras.config.image_data_format() == "channels_first" else 2
+    return np.flip(images, columns)

@@ -1,0 +1,88 @@
+"""What mirrored validation images cost, whatever they are given as."""
+
+import textwrap
+
+import pytest
+from tiny import DATA, MODEL
+
+pytestmark = pytest.mark.tensorflow
+
+SIDES = """
+# The bright side says what an image is: in the mirror it is the other class.
+x = rng.normal(size=(96, 8, 8, 3)).astype("float32")
+x[y == 0, :, :4] += 3
+x[y == 1, :, 4:] += 3
+"""
+ARRAYS = "model.fit(x[:64], y[:64], epochs=12, validation_data=(x[64:], y[64:]))\n"
+GIVEN = {
+    "arrays": ARRAYS,
+    "lists": "model.fit(x[:64], y[:64], epochs=12, validation_data=(list(x[64:]), list(y[64:])))\n",
+    "split": "model.fit(x, y, epochs=12, validation_split=0.3)\n",
+    "held out": "model.fit(x, y, epochs=12)\n",
+    "generator": """
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+    held = ImageDataGenerator().flow(x[64:], y[64:], batch_size=5)
+    model.fit(x[:64], y[:64], epochs=12, validation_data=held)
+    """,
+    "pipeline": """
+    import tensorflow as tf
+    held = tf.data.Dataset.from_tensor_slices((x[64:], y[64:])).batch(5)
+    model.fit(x[:64], y[:64], epochs=12, validation_data=held)
+    """,
+    "endless pipeline": """
+    import tensorflow as tf
+    held = tf.data.Dataset.from_tensor_slices((x[64:], y[64:])).batch(5).repeat()
+    model.fit(x[:64], y[:64], epochs=12, validation_data=held, validation_steps=4)
+    """,
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_images_that_are_others_in_the_mirror_are_told_apart_worse(study, given):
+    script = DATA + SIDES + MODEL + textwrap.dedent(GIVEN[given])
+    result, _ = study.run(script, mirror=True)
+    assert result.outcome == "complete", result.reason
+    assert result.mirroring > 0.5
+
+
+def test_images_that_are_the_same_in_the_mirror_are_told_apart_as_well(study):
+    brighter = "x = x + 2 * y[:, None, None, None]\n"
+    result, _ = study.run(DATA + brighter + MODEL + ARRAYS.replace("12", "40"), mirror=True)
+    assert result.outcome == "complete", result.reason
+    assert result.objective > 0.8
+    assert abs(result.mirroring) < 0.15
+
+
+def test_it_is_measured_where_it_is_asked_for(study):
+    result, _ = study.run(DATA + SIDES + MODEL + ARRAYS)
+    assert result.outcome == "complete", result.reason
+    assert result.mirroring is None
+
+
+def test_what_can_be_read_only_once_is_left_alone(study):
+    once = """
+    def batches():
+        while True:
+            yield x[64:80], y[64:80]
+
+    model.fit(x[:64], y[:64], epochs=2, validation_data=batches(), validation_steps=1)
+    """
+    result, _ = study.run(DATA + SIDES + MODEL + textwrap.dedent(once), mirror=True)
+    assert result.outcome == "complete", result.reason
+    assert result.mirroring is None
+
+
+def test_what_the_script_draws_stays_the_same(study):
+    draw = """
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+    held = ImageDataGenerator().flow(x[64:], y[64:], batch_size=5, seed=1)
+    np.random.seed(4)
+    model.fit(x[:64], y[:64], epochs=1, shuffle=False, validation_data=held)
+    open("drawn", "w").write(repr(np.random.random(3)))
+    """
+    drawn = []
+    for mirror in (False, True):
+        result, spool = study.run(DATA + MODEL + textwrap.dedent(draw), mirror=mirror)
+        assert result.outcome == "complete", result.reason
+        drawn.append((spool.folder / "work" / "drawn").read_text())
+    assert drawn[0] == drawn[1]
