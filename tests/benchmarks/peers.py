@@ -84,8 +84,8 @@ ORACLE: Values = {
 }
 
 
-class TargetReached(Exception):  # noqa: N818
-    pass
+class TargetReached(BaseException):  # noqa: N818
+    """The run is over. No ``Exception``: KerasTuner takes one for a failed trial and goes on."""
 
 
 class Work:
