@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 Array = np.ndarray[Any, Any]
-MOST_IMAGES, MOST_BYTES = 1000, 64 * 2**20
+MOST_IMAGES, MOST_BYTES = 1000, 256 * 2**20
 
 
 def cost(

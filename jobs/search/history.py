@@ -11,7 +11,7 @@ from jobs.search.curve import accuracy_error, slope
 from jobs.search.payoff import Attempt, Payoff
 from jobs.source.script import Value
 
-LEAST_COST = 0.05
+LEAST_COST = 0.08
 """Accuracy lost on mirrored images from which on a mirror is taken to change what they show."""
 
 
