@@ -52,7 +52,7 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=parent if inherit and usable else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
-        mirror=trial.number == 0 and _may_be_varied(trial),
+        mirror=_may_be_varied(trial),
     )
 
 

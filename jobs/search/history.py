@@ -94,14 +94,17 @@ class History:
     def mirrors(self) -> bool:
         """Whether images may be mirrored, for all that is known.
 
-        They may not where the script as pushed knew its validation images clearly worse in the
-        mirror. A network that has seen things from both sides does not; digits, letters and signs
-        are others there (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for Deep
+        They may not where the best trial that was measured knew its validation images clearly worse
+        in the mirror. A network that has seen things from both sides does not; digits, letters and
+        signs are others there (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for Deep
         Learning", 2019, on the safety of an augmentation).
         """
-        found = [(each.user_attrs.get("result") or {}).get("mirroring") for each in self.readable]
-        costs = next((each for each in found if each is not None), 0.0)
-        return costs <= max(LEAST_COST, 3 * self.error)
+        costs = {
+            self.accuracy(each) or 0.0: cost
+            for each in self.readable
+            if (cost := (each.user_attrs.get("result") or {}).get("mirroring")) is not None
+        }
+        return not costs or costs[max(costs)] <= max(LEAST_COST, 3 * self.error)
 
     def _attempts(self) -> list[Attempt]:
         found = []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from jobs import launch, pull, train, tune
+from jobs import launch, pull, train
 from jobs.environment.spool import Request, Result
 from jobs.scheduler.base import Next
 
@@ -56,14 +56,22 @@ def test_the_request_names_script_data_and_target(world: Any, study: str) -> Non
     assert request.data["dataset/validation"] == "animals/validation"
 
 
-def test_the_script_as_pushed_is_asked_what_mirroring_would_cost(world: Any, study: str) -> None:
-    train.run(world.context, study, 0)
-    assert world.context.spool(study, 0).request().mirror
-    step = tune.run(world.context, study, 0)
-    pull.run(world.context, study, step.trial)
-    launch.run(world.context, study, step.trial)
-    train.run(world.context, study, step.trial)
-    assert not world.context.spool(study, step.trial).request().mirror
+@pytest.mark.parametrize(
+    ("generator", "wishes", "asked"),
+    [
+        ("rescale=1 / 255", "", True),
+        ("rescale=1 / 255, rotation_range=20", "", False),
+        ("rescale=1 / 255", 'hold = ["augmentation"]\n', False),
+    ],
+)
+def test_what_mirroring_would_cost_is_asked_while_images_are_not_varied_and_may_be(
+    world: Any, generator: str, wishes: str, asked: bool
+) -> None:
+    script = world.script.replace("rescale=1 / 255", generator, 1)
+    step = pull.receive(world.context, world.push({"cnn.py": script, "retune.toml": wishes}))
+    launch.run(world.context, step.study, 0)
+    train.run(world.context, step.study, 0)
+    assert world.context.spool(step.study, 0).request().mirror is asked
 
 
 @pytest.mark.parametrize(

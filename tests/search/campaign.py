@@ -140,7 +140,7 @@ class Campaign:
                 objective=best,
                 seconds_in_fit=float(len(curves)),
                 steps=self.optimizer_steps,
-                mirroring=None if trial.number else self.mirroring,
+                mirroring=self.mirroring if values.get("augmentation") == "none" else None,
             )
             trial.set_user_attr("curves", [asdict(each) for each in curves])
             trial.set_user_attr("result", asdict(result))
