@@ -84,7 +84,7 @@ ORACLE: Values = {
 }
 
 
-class TargetReached(BaseException):  # noqa: N818
+class TargetReached(BaseException):
     """The run is over. No ``Exception``: KerasTuner takes one for a failed trial and goes on."""
 
 
