@@ -1,6 +1,6 @@
 """All hyperparameters of a script: its values, its structure, and what it does not have yet."""
 
-from jobs.source import augmentation, hyperparameters, structure
+from jobs.source import augmentation, blocks, dropout, hyperparameters, normalisation
 from jobs.source.analysis import Analysis
 from jobs.source.hyperparameters import Knob
 
@@ -15,7 +15,8 @@ def found(analysis: Analysis) -> list[Knob]:
         *hyperparameters.values(analysis),
         *(
             hyperparameters.held(analysis, each)
-            for each in (*structure.knobs(analysis), *augmentation.knobs(analysis))
+            for module in (blocks, normalisation, dropout, augmentation)
+            for each in module.knobs(analysis)
         ),
     ]
     return sorted(everything, key=lambda each: _rank(each.name))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from jobs.source import knobs
 from jobs.source.analysis import Analysis, kind_of
+from jobs.source.blocks import removable
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.shapes import MERGES
 from jobs.source.evaluate.values import Layer
@@ -13,7 +14,6 @@ from jobs.source.hyperparameters import Knob, Written
 from jobs.source.rewrite import tweaked
 from jobs.source.script import Choices, Range, Value
 from jobs.source.spelling import spelled
-from jobs.source.structure import removable
 
 _TIED = {*MERGES, "Concatenate", "Reshape"}
 """Layers that take maps of certain sizes only."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from jobs.source import augmentation, imports, knobs, notes, structure
+from jobs.source import augmentation, blocks, dropout, imports, knobs, normalisation, notes
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.files import Checkout, Edit, Site, UnreadableError
@@ -97,16 +97,16 @@ def _restructure(change: Change, name: str, value: Value, tweak: Tweak) -> None:
     if name == "blocks":
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise CannotRewrite(f"blocks takes a number from 1, not {value!r}.")
-        if value > structure.MOST_BLOCKS + len(change.analysis.blocks):
+        if value > blocks.MOST_BLOCKS + len(change.analysis.blocks):
             raise CannotRewrite(f"{value} blocks are more than any image bears.")
         while len(change.analysis.blocks) < value:
-            _step(change, structure.add_block, tweak)
+            _step(change, blocks.add_block, tweak)
         while len(change.analysis.blocks) > value:
-            _step(change, structure.remove_block)
+            _step(change, blocks.remove_block)
     elif name == "batch_norm":
         if not isinstance(value, bool):
             raise CannotRewrite(f"batch_norm takes true or false, not {value!r}.")
-        structure.set_batch_norm(change, value)
+        normalisation.set_batch_norm(change, value)
     else:
         if value not in augmentation.ARGUMENTS:
             levels = ", ".join(augmentation.ARGUMENTS)
@@ -180,9 +180,9 @@ def _set(change: Change, name: str, value: Value) -> None:
     knob = _knob(change.analysis, name)
     _valid(knob, value)
     if knob.target is None and name.endswith(".rate"):
-        structure.add_dropout(change, float(value))
+        dropout.add_dropout(change, float(value))
         return
-    if name.endswith(".rate") and value == 0 and structure.removes_dropout(change, name):
+    if name.endswith(".rate") and value == 0 and dropout.removes_dropout(change, name):
         return
     if isinstance(knob.target, Missing):
         _add_keyword(change, knob, knob.target, value)

@@ -1,4 +1,4 @@
-"""What blocks and normalisation are written as."""
+"""What a normalisation is written as."""
 
 import pytest
 
