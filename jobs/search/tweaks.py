@@ -309,7 +309,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
 }
 AHEAD = 5
 """So many epochs a rise is trusted to go on."""
-SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.33
+SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.1
 """The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, and
 how much of that is left where weights are averaged, by what was measured
 (``tests/benchmarks/README.md``)."""

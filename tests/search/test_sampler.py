@@ -343,8 +343,8 @@ def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end()
         trials = Campaign(lambda values, trial: curve, start=averaged, steps=87).steps(2)
         return trials[1].user_attrs["kind"]
 
-    assert kinds(0.885) != "settle"
-    assert kinds(0.897) == "settle"
+    assert kinds(0.897) != "settle"
+    assert kinds(0.899) == "settle"
 
 
 @pytest.mark.parametrize(
