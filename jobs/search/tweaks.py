@@ -330,9 +330,10 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
     Deep Learning", 2019). Near the target the steps are made smaller: a lower rate takes the noise
     of the steps out of the weights (Robbins, Monro, "A Stochastic Approximation Method", 1951;
-    Bengio 2012, section 3.1). A rise that would not lead to the target within a few epochs is
-    answered by a deeper network, which rises as well, since it goes on from the same weights; by
-    two blocks at once, because the dense part after them has to be learnt anew each time.
+    Bengio 2012, section 3.1). A rise that leads to the target within a few epochs is given them.
+    One that does not is answered by a deeper network, which rises as well, since it goes on from
+    the same weights; by two blocks at once, because the dense part after them has to be learnt anew
+    each time.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -344,8 +345,9 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         found += [_VARY] if near else [*_BOTH, _VARY]
     if near:
         found.append(_SETTLE)
-    elif finding.kind == "rising" and missing > AHEAD * finding.evidence["slope"]:
-        found += [_TWO_DEEPER, _DEEPER, _ALONE]
+    elif finding.kind == "rising":
+        leads = missing <= AHEAD * finding.evidence["slope"]
+        found += [_LONGER] if leads else [_TWO_DEEPER, _DEEPER, _ALONE]
     return found
 
 

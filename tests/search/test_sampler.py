@@ -136,6 +136,16 @@ def test_a_rise_is_answered_by_more_epochs():
     assert campaign.step().user_attrs["tweak"] == {"fit.epochs": 8}
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rise_that_leads_to_the_target_is_gone_on_with_whatever_has_paid(seed):
+    def train(values, trial):
+        higher = [each.val_accuracy + 0.02 * trial.number for each in RISING]
+        return epochs([each + 0.01 for each in higher], higher)
+
+    trials = Campaign(train, target=0.85, seed=seed).steps(4)
+    assert {each.user_attrs["kind"] for each in trials[1:]} == {"longer"}
+
+
 def test_a_low_flat_curve_is_answered_by_a_block_with_its_filters():
     campaign = Campaign(lambda values, trial: UNDERFIT)
     campaign.step()
