@@ -133,11 +133,7 @@ class Model:
 
     def deeper(self, count: int = 1) -> Tweaked:
         """So many blocks more, each twice as wide as the one before it (Simonyan, Zisserman 2015),
-        the last one four times, and the epochs that their weights need.
-
-        The last one's maps are the smallest, so that its filters cost least, and they are all that
-        the dense part sees (``tests/benchmarks/README.md``).
-        """
+        and the epochs that their weights need."""
         filters = _numbered(self._all, r"conv\d+\.filters")
         if "blocks" not in self.params:
             return {}
@@ -148,8 +144,7 @@ class Model:
             last = self._all[filters[-1]]
             number = int(filters[-1].split(".")[0].removeprefix("conv"))
             for each in range(number + 1, number + count + 1):
-                wider = 2 * last if each < number + count else 4 * last
-                last = int(max(last, min(256, wider)))
+                last = int(max(last, min(256, 2 * last)))
                 more[f"conv{each}.filters"] = last
         return {**more, **self.epochs()}
 
