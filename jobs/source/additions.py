@@ -20,7 +20,7 @@ def noted(units: list[Unit], what: str, original: str) -> list[Edit]:
 
 
 def forgotten(units: list[Unit], what: str, original: str) -> list[Edit]:
-    """Take the note away where what it says of a line holds again."""
+    """What takes a note away where what it says of its line holds again."""
     return [
         edit
         for unit in units
@@ -30,7 +30,7 @@ def forgotten(units: list[Unit], what: str, original: str) -> list[Edit]:
 
 
 def unused_imports(change: Change) -> list[Edit]:
-    """Take out the imports that nothing needs any more."""
+    """What takes out the imports that nothing needs any more."""
     analysis = change.analysis
     return [
         edit
