@@ -148,7 +148,10 @@ def after(source: Source, offset: int, lines: list[str]) -> Edit:
 def without_lines(source: Source, site: Site) -> Edit:
     """Delete the lines of a site, within its notebook cell."""
     start, end = source.line_start(site.start), source.line_end(site.end)
-    if end < source.boundary(site.end):
+    rest = source.text[end : source.boundary(site.end)]
+    # Lines that were added at an end without a line break came each with one before it.
+    closes = rest == rest.rstrip("\r\n") and all(ADDED in line for line in rest.splitlines()[1:])
+    if not closes:
         return Edit(Site(source.path, start, source.next_line(site.end)), "")
     start = max(start - len(source.newline), 0)
     return Edit(Site(source.path, start, end), "")
