@@ -58,8 +58,9 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
 
 def _may_be_varied(trial: Trial) -> bool:
     """Whether a tweak may begin to vary the images."""
-    held = trial.get("held", {})
-    return trial.frozen().params.get("augmentation") == "none" and "augmentation" not in held
+    frozen = trial.frozen()
+    held = frozen.user_attrs.get("held", {})
+    return frozen.params.get("augmentation") == "none" and "augmentation" not in held
 
 
 def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Result | None:

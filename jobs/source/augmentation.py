@@ -7,6 +7,7 @@ in the mirror.
 import ast
 
 from jobs.source import imports, notes
+from jobs.source.additions import unused_imports
 from jobs.source.analysis import Analysis, kind_of
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.shapes import AUGMENTING
@@ -326,9 +327,7 @@ def _set_layers(change: Change, wanted: str) -> None:
         _remove_layers(change, [unit for unit in units if unit is not None])
     if wanted != "none":
         _add_layers(change, wanted)
-    analysis = change.analysis
-    paths = (change.script, *analysis.modules)
-    change.apply([e for path in paths for e in imports.unused(analysis.sources(path))])
+    change.apply(unused_imports(change))
 
 
 def _remove_layers(change: Change, units: list[Unit]) -> None:
