@@ -1,4 +1,4 @@
-"""What layers that a tweak adds or takes out leave behind: notes within lines, and imports."""
+"""What a tweak that adds or takes out leaves behind: notes within lines, and imports."""
 
 from jobs.source import imports, notes
 from jobs.source.change import CannotRewrite, Change

@@ -3,11 +3,12 @@
 from typing import Any
 
 from jobs.source import imports, notes
+from jobs.source.additions import unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
 from jobs.source.evaluate.values import Const, Layer, Optimizer
-from jobs.source.files import Edit, Site, Source
+from jobs.source.files import Site, Source
 from jobs.source.spelling import spelled
 
 _NOTE = "optimizer"
@@ -52,7 +53,7 @@ def rewrite_optimizer(
             draft.replace(found.call, _as_text(original, new_name))
             draft.note(found.call.end, _NOTE, None)
             change.put(draft.raw())
-        change.apply(_unused(change))
+        change.apply(unused_imports(change))
         return True
     return False
 
@@ -144,7 +145,7 @@ def rename_object(change: Change, name: str) -> None:
         draft.replace(found.callee, known)
         draft.note(found.call.end, "optimizer.name", None)
         change.put(draft.raw())
-        change.apply(_unused(change))
+        change.apply(unused_imports(change))
         return
     spelling = imports.spelling(analysis, found.callee.path, "optimizers", OPTIMIZERS[name], old)
     draft.replace(found.callee, spelling.text)
@@ -152,10 +153,4 @@ def rename_object(change: Change, name: str) -> None:
     if back.text != old:
         draft.note(found.call.end, "optimizer.name", old)
     change.apply([*draft.edits(), *spelling.edits])
-    change.apply(_unused(change))
-
-
-def _unused(change: Change) -> list[Edit]:
-    analysis = change.analysis
-    paths = (change.script, *analysis.modules)
-    return [edit for path in paths for edit in imports.unused(analysis.sources(path))]
+    change.apply(unused_imports(change))

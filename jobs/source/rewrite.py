@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from jobs.source import augmentation, blocks, dropout, imports, knobs, normalisation, notes
+from jobs.source import augmentation, blocks, dropout, knobs, normalisation, notes
+from jobs.source.additions import unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.files import Checkout, Edit, Site, UnreadableError
+from jobs.source.files import Checkout, Site, UnreadableError
 from jobs.source.hyperparameters import Knob, Missing, Written
 from jobs.source.optimizers import rename_object, rewrite_optimizer
 from jobs.source.script import Tweak, Value
@@ -201,7 +202,7 @@ def _replace(change: Change, knob: Knob, site: Site, value: Value) -> None:
         found = change.look(draft.raw())
         if _reads(found, knob.name, value):
             change.take(found)
-            change.apply(_unused(change))
+            change.apply(unused_imports(change))
             return
         draft = notes.Draft(source)
     old = source.at(site)
@@ -237,11 +238,6 @@ def _put_back(draft: notes.Draft, knob: Knob, site: Site, known: str) -> None:
 
 def _reads(analysis: Analysis, name: str, value: Value) -> bool:
     return any(each.name == name and _same(each.value, value) for each in knobs.found(analysis))
-
-
-def _unused(change: Change) -> list[Edit]:
-    paths = (change.script, *change.analysis.modules)
-    return [e for path in paths for e in imports.unused(change.analysis.sources(path))]
 
 
 def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> None:

@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from tiny import DATA, MODEL
+from tiny import DATA, MODEL, read_json
 
 pytestmark = pytest.mark.tensorflow
 
@@ -78,11 +78,12 @@ def test_what_the_script_draws_stays_the_same(study):
     held = ImageDataGenerator().flow(x[64:], y[64:], batch_size=5, seed=1)
     np.random.seed(4)
     model.fit(x[:64], y[:64], epochs=1, shuffle=False, validation_data=held)
-    open("drawn", "w").write(repr(np.random.random(3)))
+    import json
+    json.dump(list(np.random.random(3)), open("drawn.json", "w"))
     """
     drawn = []
     for mirror in (False, True):
         result, spool = study.run(DATA + MODEL + textwrap.dedent(draw), mirror=mirror)
         assert result.outcome == "complete", result.reason
-        drawn.append((spool.folder / "work" / "drawn").read_text())
+        drawn.append(read_json(spool, "drawn.json"))
     assert drawn[0] == drawn[1]
