@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.source import notes
 from jobs.source.analysis import Analysis, Block, kind_of
 from jobs.source.change import CannotRewrite
-from jobs.source.evaluate.shapes import CONVOLUTIONS, MERGES, POOLS
+from jobs.source.evaluate.shapes import CONVOLUTIONS, MERGES
 from jobs.source.evaluate.values import Applied, Layer, pair, whole
 from jobs.source.files import Source
 from jobs.source.script import Value
@@ -67,8 +67,6 @@ def _layer_texts(
         source = analysis.sources(each.layer.call.path)
         if each is last:
             texts.append(_call(source, each.layer, {"filters": filters, "kernel_size": kernel}))
-        elif reached and kind in POOLS:
-            return [*texts, _call(source, each.layer, {})]
         elif reached and kind not in _NOT_REPEATED:
             texts.append(_call(source, each.layer, {}))
     return texts

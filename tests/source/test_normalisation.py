@@ -1,4 +1,4 @@
-"""What a normalisation is written as."""
+"""What a normalisation is written as, and where it stands."""
 
 import pytest
 
@@ -34,3 +34,102 @@ def test_channels_are_normalised_where_they_are(tmp_path, given, pool, added):
     (tmp_path / "cnn.py").write_text(SCRIPT.format(given, pool))
     changed = rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"].decode()
     assert changed.count(f"model.add({added})") == 1
+
+
+HEAD = "from keras import Input, Model, layers, models\n\n"
+TRAINED = """\
+model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+model.fit(x, y, epochs=2, validation_split=0.2)
+"""
+LINES = """\
+model = models.Sequential()
+model.add(layers.Conv2D(8, 3, input_shape=(64, 64, 3)))
+model.add(layers.Activation("relu"))
+model.add(layers.Conv2D(8, 3, activation="relu"))
+model.add(layers.Activation("relu"))
+model.add(layers.MaxPooling2D())
+model.add(layers.Dropout(0.25))
+model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))
+model.add(layers.Flatten())
+model.add(layers.Dense(1, activation="sigmoid"))
+"""
+SKIPPED = """\
+given = Input((64, 64, 3))
+x = layers.Conv2D(8, 3, padding="same", activation="relu")(given)
+before = x
+x = layers.MaxPooling2D()(x)
+x = layers.UpSampling2D()(x)
+x = layers.Concatenate()([x, before])
+x = layers.Conv2D(8, 3, activation="relu")(x)
+x = layers.AveragePooling2D()(x)
+x = layers.Flatten()(x)
+model = Model(given, layers.Dense(1, activation="sigmoid")(x))
+"""
+SOMETIMES = """\
+def block(x, filters, pool):
+    x = layers.Conv2D(filters, 3, activation="relu")(x)
+    if pool:
+        x = layers.MaxPooling2D()(x)
+    return x
+
+given = Input((64, 64, 3))
+x = block(given, 8, False)
+x = block(x, 8, True)
+x = layers.Flatten()(x)
+model = Model(given, layers.Dense(1, activation="sigmoid")(x))
+"""
+ALWAYS = SOMETIMES.replace("False", "True").replace("    if pool:\n    ", "")
+SHARED = """\
+def shrink(x):
+    x = layers.MaxPooling2D()(x)
+    return x
+
+given = Input((64, 64, 3))
+x = layers.Conv2D(8, 3, activation="relu")(given)
+x = shrink(x)
+x = layers.Dropout(0.1)(x)
+x = shrink(x)
+x = layers.Flatten()(x)
+model = Model(given, layers.Dense(1, activation="sigmoid")(x))
+"""
+ADDED = "BatchNormalization(momentum=0.9)"
+
+
+@pytest.mark.parametrize(
+    ("network", "before"),
+    [
+        (LINES, ["Conv2D(8, 3, input_shape", "MaxPooling2D", "strides=2"]),
+        (SKIPPED, ["padding=", "AveragePooling2D"]),
+        (SOMETIMES, ["Conv2D(filters"]),
+        (ALWAYS, ["MaxPooling2D"]),
+        (SHARED, ["Conv2D"]),
+    ],
+)
+def test_a_normalisation_stands_behind_a_pooling_that_is_a_convolutions_own(
+    tmp_path, network, before
+):
+    script = HEAD + network + TRAINED
+    (tmp_path / "cnn.py").write_text(script)
+    changed = rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"].decode()
+    lines = changed.splitlines()
+    found = [lines[i - 1] for i, line in enumerate(lines) if ADDED in line]
+    assert len(found) == len(before)
+    assert all(each in line for each, line in zip(before, found, strict=True))
+    (tmp_path / "cnn.py").write_text(changed)
+    assert rewrite(tmp_path, "cnn.py", {"batch_norm": False})["cnn.py"].decode() == script
+
+
+def test_a_block_that_is_added_later_is_normalised_like_the_last_one(tmp_path):
+    script = HEAD + LINES.replace(
+        'model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))\n', ""
+    )
+    (tmp_path / "cnn.py").write_text(script + TRAINED)
+    (tmp_path / "cnn.py").write_bytes(rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"])
+    normalised = (tmp_path / "cnn.py").read_bytes()
+    deeper = rewrite(tmp_path, "cnn.py", {"blocks": 2})["cnn.py"]
+    added = deeper.decode().splitlines()
+    last = next(i for i, line in enumerate(added) if "Flatten" in line)
+    kinds = ("Conv2D(16", "Activation", "MaxPooling2D", ADDED)
+    assert all(kind in line for kind, line in zip(kinds, added[last - 4 : last], strict=True))
+    (tmp_path / "cnn.py").write_bytes(deeper)
+    assert rewrite(tmp_path, "cnn.py", {"blocks": 1})["cnn.py"] == normalised

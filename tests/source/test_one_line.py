@@ -57,7 +57,7 @@ def changed(before, after):
         (
             POOLED,
             {"blocks": 3, "conv2.filters": 24, "batch_norm": True, "dropout1.rate": 0.25},
-            "momentum=0.9),  MaxPooling2D(), Conv2D(24, 3), BatchNormalization(momentum=0.9), ",
+            "MaxPooling2D(), BatchNormalization(momentum=0.9), Conv2D(24, 3), MaxPooling2D(), Ba",
         ),
         (TWO_LINES, {"blocks": 2}, "MaxPooling2D(), Conv2D(16, 3), MaxPooling2D(),  # retune: "),
         (TWO_LINES, {"dropout1.rate": 0.5}, "Flatten(), Dropout(0.5), Dense(10)])  # retune: "),
