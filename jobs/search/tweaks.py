@@ -20,6 +20,8 @@ AVERAGING = "optimizer.use_ema"
 LEAST_STEPS = 50
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
 momentum is 0.99) are at most two epochs behind."""
+LEAST_BATCH = 8
+"""Images in a batch from which on its statistics are good enough to normalise with."""
 SETTLE = "settle"
 """The kind of tweak that goes on from the parent's weights with smaller steps."""
 Tweaked = dict[str, Value]
@@ -133,7 +135,11 @@ class Model:
 
     def deeper(self, count: int = 1) -> Tweaked:
         """So many blocks more, each twice as wide as the one before it (Simonyan, Zisserman 2015),
-        and the epochs that their weights need."""
+        and the epochs that their weights need.
+
+        What follows them has to be learnt anew, which normalised outputs make quicker (Ioffe,
+        Szegedy, "Batch Normalization", 2015), so that those begin here as well.
+        """
         filters = _numbered(self._all, r"conv\d+\.filters")
         if "blocks" not in self.params:
             return {}
@@ -146,7 +152,7 @@ class Model:
             for each in range(number + 1, number + count + 1):
                 last = int(max(last, min(256, 2 * last)))
                 more[f"conv{each}.filters"] = last
-        return {**more, **self.epochs()}
+        return {**more, **self.normalised(), **self.epochs()}
 
     def deeper_alone(self) -> Tweaked:
         return {"blocks": self.params["blocks"] + 1} if "blocks" in self.params else {}
@@ -167,7 +173,10 @@ class Model:
         return {kernels[0]: 5} if kernels and self.params[kernels[0]] == 3 else {}
 
     def normalised(self) -> Tweaked:
-        if self.params.get("batch_norm") is not False:
+        """Unless batches are too small to tell their mean and variance (Wu, He, "Group
+        Normalization", 2018, figure 1)."""
+        batch = self._all.get("fit.batch_size", LEAST_BATCH)
+        if self.params.get("batch_norm") is not False or batch < LEAST_BATCH:
             return {}
         return {"batch_norm": True, **self.epochs()}
 
@@ -251,6 +260,7 @@ _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."
+_NORMALISED = "Normalised outputs, which make what is new quicker to learn."
 _UNMIRRORED = "Not mirrored ones: those of the validation data were told apart worse."
 _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
@@ -369,6 +379,7 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             words = [
                 answer,
                 *([_LARGER_STEPS] if unsettled != tweak else []),
+                *([_NORMALISED] if "blocks" in tweak and "batch_norm" in tweak else []),
                 *([_UNMIRRORED] if model.leaves_unmirrored(tweak) else []),
                 *([_AVERAGED] if whole != unsettled else []),
             ]

@@ -51,6 +51,7 @@ BOTH = {
     "blocks": 4,
     "conv3.filters": 64,
     "conv4.filters": 128,
+    "batch_norm": True,
     "augmentation": "medium",
     "dropout1.rate": 0.3,
     "fit.epochs": 6,
@@ -64,6 +65,13 @@ def test_a_widening_gap_is_answered_by_a_block_and_regularisation_with_the_numbe
     assert second.user_attrs["kind"] == "deeper-regularised"
     assert second.user_attrs["tweak"] == BOTH
     assert "0.9" in second.user_attrs["sentence"]
+    assert "Normalised outputs" in second.user_attrs["sentence"]
+
+
+def test_batches_of_few_images_are_not_normalised():
+    few = Campaign(lambda values, trial: OVERFIT, start=START | {"fit.batch_size": 4}).steps(2)[1]
+    assert few.user_attrs["tweak"] == {k: v for k, v in BOTH.items() if k != "batch_norm"}
+    assert "Normalised" not in few.user_attrs["sentence"]
 
 
 def test_a_gap_is_answered_by_regularisation_where_no_block_can_be_added():
@@ -150,7 +158,7 @@ def test_a_low_flat_curve_is_answered_by_a_block_with_its_filters():
     campaign = Campaign(lambda values, trial: UNDERFIT)
     campaign.step()
     tweak = campaign.step().user_attrs["tweak"]
-    assert tweak == {"blocks": 3, "conv3.filters": 64, "fit.epochs": 6}
+    assert tweak == {"blocks": 3, "conv3.filters": 64, "batch_norm": True, "fit.epochs": 6}
 
 
 def test_never_the_same_twice_and_never_what_cannot_be_built():
