@@ -58,6 +58,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         # Before its first step a subclassed model has its layers built, and does not know it.
         if not self.model.built and self.model.weights:
             self.model.built = True
+        _build_optimizer(self.model)
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
         session.state.steps = self.params.get("steps")
@@ -169,6 +170,13 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         model = session.trial.checkpoint / f"{best.fit}-{best.epoch}.keras"
         if model.exists():
             os.replace(model, session.trial.model)
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    """What Keras leaves to the first step, which TensorFlow has to trace a second time for it."""
+    optimizer = getattr(model, "optimizer", None)
+    if model.built and optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
 
 
 def line(done: Epoch) -> str:
