@@ -16,7 +16,8 @@ from jobs.source.spelling import comes_back, spelled
 __all__ = ["CannotRewrite", "rewrite"]
 
 _STRUCTURE = ("blocks", "batch_norm", "augmentation")
-_OPTIMIZER = ("optimizer.name", "optimizer.learning_rate", "optimizer.use_ema")
+_AVERAGES = "optimizer.use_ema"
+_OPTIMIZER = ("optimizer.name", "optimizer.learning_rate", _AVERAGES)
 
 
 def rewrite(
@@ -107,7 +108,8 @@ def _restructure(change: Change, name: str, value: Value, tweak: Tweak) -> None:
     elif name == "batch_norm":
         if not isinstance(value, bool):
             raise CannotRewrite(f"batch_norm takes true or false, not {value!r}.")
-        normalisation.set_batch_norm(change, value)
+        now = next((k.value for k in knobs.found(change.analysis) if k.name == _AVERAGES), False)
+        normalisation.set_batch_norm(change, value, averaged=tweak.get(_AVERAGES, now) is True)
     else:
         if value not in augmentation.ARGUMENTS:
             levels = ", ".join(augmentation.ARGUMENTS)

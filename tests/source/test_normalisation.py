@@ -133,3 +133,24 @@ def test_a_block_that_is_added_later_is_normalised_like_the_last_one(tmp_path):
     assert all(kind in line for kind, line in zip(kinds, added[last - 4 : last], strict=True))
     (tmp_path / "cnn.py").write_bytes(deeper)
     assert rewrite(tmp_path, "cnn.py", {"blocks": 1})["cnn.py"] == normalised
+
+
+@pytest.mark.parametrize(
+    ("given", "tweak", "momentum"),
+    [
+        ('"adam"', {}, 0.9),
+        ('"adam"', {"optimizer.use_ema": True}, 0.97),
+        ("optimizers.Adam(1e-3, use_ema=True)", {}, 0.97),
+        ("optimizers.Adam(1e-3, use_ema=True)", {"optimizer.use_ema": False}, 0.9),
+    ],
+)
+def test_statistics_are_calmer_where_weights_are_averaged(tmp_path, given, tweak, momentum):
+    script = HEAD.replace("models", "models, optimizers") + LINES
+    script += TRAINED.replace('"adam"', given)
+    (tmp_path / "cnn.py").write_text(script)
+    tweak = {**tweak, "batch_norm": True}
+    changed = rewrite(tmp_path, "cnn.py", tweak)["cnn.py"].decode()
+    assert changed.count(f"BatchNormalization(momentum={momentum})") == 3
+    (tmp_path / "cnn.py").write_text(changed)
+    back = {"batch_norm": False, "optimizer.use_ema": "use_ema" in given}
+    assert rewrite(tmp_path, "cnn.py", back)["cnn.py"].decode() == script
