@@ -1,5 +1,6 @@
 """The tweaks that answer a diagnosis, in the order in which they are worth trying."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from jobs.search.space import fitted
 from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
 from jobs.source.script import Value
 
-MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 6, 15
+MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
+USUAL_RATE, USUAL_RATES = 1e-3, {"sgd": 1e-2}
+"""Those that Keras' optimizers have by themselves."""
 AVERAGING = "optimizer.use_ema"
 LEAST_STEPS = 50
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
@@ -196,6 +199,18 @@ class Model:
             return {}
         return {RATE: float(f"{now * factor:.2g}")}
 
+    def raised_rate(self) -> Tweaked:
+        """Where it is below the usual one."""
+        return self.rate(3.0) if self.params.get(RATE, math.inf) < self._usual_rate else {}
+
+    def lowered_rate(self) -> Tweaked:
+        """Where it is above the usual one."""
+        return self.rate(0.3) if self.params.get(RATE, 0.0) > self._usual_rate else {}
+
+    @property
+    def _usual_rate(self) -> float:
+        return USUAL_RATES.get(self._all.get("optimizer.name", ""), USUAL_RATE)
+
     def adaptive(self) -> Tweaked:
         return {"optimizer.name": "adam"} if self.params.get("optimizer.name") == "sgd" else {}
 
@@ -291,6 +306,8 @@ _LARGER: Maker = ("larger-dense", Model.larger_dense, "A larger dense layer.")
 _FREE: Maker = ("less-regularised", Model.freed, "Regularise less.")
 _SLOWER: Maker = ("slower", lambda m: m.rate(0.3), "Smaller steps.")
 _FASTER: Maker = ("faster", lambda m: m.rate(3.0), "Larger steps.")
+_LOWER: Maker = ("slower", Model.lowered_rate, "Smaller steps.")
+_RAISE: Maker = ("faster", Model.raised_rate, "Larger steps.")
 _CALM: Maker = ("calm", lambda m: m.rate(0.1), "A tenth of the learning rate.")
 _ADAPT: Maker = ("optimizer", Model.adaptive, "Steps of a size of their own for each weight.")
 _HALVE: Maker = ("halve-batch", Model.half_batch, "Half the batch.")
@@ -304,14 +321,21 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "diverged": (_CALM, _SLOWER, _NORMALISE),
     "too-slow": (_SHORTEN, _NARROWER, _SMALLER),
     "failed": (_SLOWER, _HALVE),
-    "chance": (_SLOWER, _FASTER, _ADAPT, _NORMALISE, *_GROW),
+    # A usual learning rate is seldom what keeps a network from learning.
+    "chance": (
+        *(_LOWER, _RAISE, _ADAPT, _TWO_DEEPER, _DEEPER, _NORMALISE),
+        *(_SLOWER, _FASTER, *_GROW),
+    ),
     "overfit": (
         *(*_BOTH, _REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP),
         *(_NORMALISE, _SMALLER, _SLOWER, _WIDER, _LONGER),
     ),
     "opening": (*_BOTH, _REGULARISE, _DEEPER, _ALONE),
     "jumping": (_SLOWER, _REGULARISE, _DEEPER, _ALONE, _NORMALISE, _LONGER),
-    "crawling": (_FASTER, _ADAPT, _NORMALISE, _LONGER, *_GROW),
+    "crawling": (
+        *(_RAISE, _ADAPT, _TWO_DEEPER, _DEEPER, _NORMALISE),
+        *(_FASTER, _LONGER, *_GROW),
+    ),
     "rising": (_LONGER, _DEEPER, _ALONE, _NORMALISE, _WIDER, _SLOWER),
     "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
     "noise": _SETTLED,

@@ -54,7 +54,7 @@ BOTH = {
     "batch_norm": True,
     "augmentation": "medium",
     "dropout1.rate": 0.3,
-    "fit.epochs": 6,
+    "fit.epochs": 8,
 }
 
 
@@ -82,7 +82,7 @@ def test_a_gap_is_answered_by_regularisation_where_no_block_can_be_added():
     assert second.user_attrs["tweak"] == {
         "augmentation": "medium",
         "dropout1.rate": 0.3,
-        "fit.epochs": 6,
+        "fit.epochs": 8,
     }
 
 
@@ -121,7 +121,7 @@ def test_near_the_target_the_steps_are_made_smaller():
     campaign.step()
     second = campaign.step()
     assert second.user_attrs["kind"] == "settle"
-    assert second.user_attrs["tweak"] == {"optimizer.learning_rate": 3e-4, "fit.epochs": 6}
+    assert second.user_attrs["tweak"] == {"optimizer.learning_rate": 3e-4, "fit.epochs": 8}
 
 
 def test_smaller_steps_are_not_made_smaller_again():
@@ -158,7 +158,7 @@ def test_a_low_flat_curve_is_answered_by_a_block_with_its_filters():
     campaign = Campaign(lambda values, trial: UNDERFIT)
     campaign.step()
     tweak = campaign.step().user_attrs["tweak"]
-    assert tweak == {"blocks": 3, "conv3.filters": 64, "batch_norm": True, "fit.epochs": 6}
+    assert tweak == {"blocks": 3, "conv3.filters": 64, "batch_norm": True, "fit.epochs": 8}
 
 
 def test_never_the_same_twice_and_never_what_cannot_be_built():
@@ -383,3 +383,24 @@ def test_where_the_rules_are_at_an_end_nothing_is_mirrored_either():
     with pytest.raises(Exhausted):
         campaign.step()
     assert sorted(seen) == ["light-unmirrored", "medium-unmirrored", "none", "strong-unmirrored"]
+
+
+CRAWLS = epochs(
+    [0.5, 0.51, 0.52, 0.53, 0.54], [0.5, 0.51, 0.5, 0.52, 0.51], [0.7, 0.69, 0.68, 0.675, 0.67]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "kind"),
+    [
+        ("adam", 1e-4, "faster"),
+        ("adam", 1e-3, "deeper"),
+        ("sgd", 1e-3, "faster"),
+        ("sgd", 1e-2, "optimizer"),
+    ],
+)
+def test_larger_steps_come_first_where_they_are_smaller_than_usual(name, rate, kind):
+    start = START | {"optimizer.name": name, "optimizer.learning_rate": rate}
+    second = Campaign(lambda values, trial: CRAWLS, start=start).steps(2)[1]
+    assert "steps are small" in second.user_attrs["sentence"]
+    assert second.user_attrs["kind"] == kind

@@ -48,8 +48,8 @@ def test_no_answer_names_what_is_held(held):
 
 
 def test_the_filters_of_a_further_block_are_left_alone_where_they_are_held():
-    held = {"conv3.filters", "batch_norm"}
-    assert tweaks(START, held)["deeper"] == {"blocks": 3, "fit.epochs": 6}
+    held = {"conv3.filters", "conv4.filters", "batch_norm"}
+    assert tweaks(START, held)["deeper"] == {"blocks": 4, "fit.epochs": 8}
 
 
 def test_filters_are_doubled_up_to_the_bound_and_no_further():
@@ -66,7 +66,7 @@ def test_no_filters_nor_epochs_come_with_a_block_that_cannot_be_added():
 def test_half_of_a_pair_is_kept_where_the_other_has_no_room():
     fixed = {**DISTRIBUTIONS, "augmentation": CategoricalDistribution(["none"])}
     found = tweaks(START, distributions=fixed)
-    assert found["regularise"] == {"dropout1.rate": 0.3, "fit.epochs": 6}
+    assert found["regularise"] == {"dropout1.rate": 0.3, "fit.epochs": 8}
     assert "augment" not in found
 
 
