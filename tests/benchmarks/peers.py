@@ -6,7 +6,7 @@ All search the same space (``SPACE``) with trainings of at most 30 epochs, begin
 model's values, and stop at the target. Each finished epoch is a line of the events file.
 ``random`` and ``kt-bayes``, which end no trial by themselves, get the early stop that KerasTuner's
 guide shows. ``oracle`` trains the best single configuration known, ``oracle-averaged`` the same
-with averaged weights.
+with averaged weights, ``oracle-pooled`` also normalises as Retune does, behind each pooling.
 """
 
 import argparse
@@ -82,6 +82,7 @@ ORACLE: Values = {
     "averaged": False,
     "rate": 2.7e-3,
 }
+AVERAGED: Values = {**ORACLE, "averaged": True}
 
 
 class TargetReached(BaseException):
@@ -109,9 +110,11 @@ class Work:
         for block in range(values["blocks"]):
             filters = min(256, values["filters"] * values["growth"] ** block)
             model.add(layers.Conv2D(filters, values["kernel"], activation="relu", padding="same"))
-            if values["batch_norm"]:
+            if values["batch_norm"] is True:
                 model.add(layers.BatchNormalization())
             model.add(layers.MaxPooling2D())
+            if values["batch_norm"] == "pooled":
+                model.add(layers.BatchNormalization(momentum=0.97))
         model.add(layers.Flatten())
         model.add(layers.Dense(values["dense"], activation="relu"))
         if values["dropout"]:
@@ -276,7 +279,8 @@ def run_oracle(work: Work, values: Values) -> None:
 
 ARMS: dict[str, Any] = {
     "oracle": lambda work: run_oracle(work, ORACLE),
-    "oracle-averaged": lambda work: run_oracle(work, {**ORACLE, "averaged": True}),
+    "oracle-averaged": lambda work: run_oracle(work, AVERAGED),
+    "oracle-pooled": lambda work: run_oracle(work, {**AVERAGED, "batch_norm": "pooled"}),
     "optuna-median": lambda work: run_optuna(work, "median"),
     "optuna-hyperband": lambda work: run_optuna(work, "hyperband"),
     "random": lambda work: run_optuna(work, "none"),

@@ -35,8 +35,8 @@ from tests.benchmarks.pictures import cached_arrays  # noqa: E402
 
 RETUNE = ("retune", "no-inheritance", "no-diagnosis", "no-pruning", "no-averaging")
 PEERS = (
-    *("oracle", "oracle-averaged", "optuna-median", "optuna-hyperband", "kt-hyperband", "kt-bayes"),
-    "random",
+    *("oracle", "oracle-averaged", "oracle-pooled", "optuna-median", "optuna-hyperband"),
+    *("kt-hyperband", "kt-bayes", "random"),
 )
 POLL_SECONDS = 0.25
 Run = dict[str, Any]
