@@ -1,6 +1,6 @@
 """Batch normalisation as a hyperparameter: behind each convolution and its pooling, or nowhere."""
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 
 from jobs.source import imports, notes
 from jobs.source.additions import forgotten, noted, unused_imports
@@ -44,21 +44,19 @@ def _normalised(analysis: Analysis) -> list[tuple[Applied, Applied]]:
     A pooling leaves a quarter of the numbers, so that normalising behind it costs a quarter.
     """
     own = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
+    places = {id(each): _place(analysis, each) for each in analysis.own}
     pools = [_pooling_behind(analysis, each) for each in own]
-    places = [_place(analysis, each) for each in pools]
+    pooled = [places.get(id(each)) for each in pools]
+    # A helper's lines make several layers: all of them have to be pooled, and by lines that pool
+    # nothing else.
+    alike: dict[Site | None, set[Site | None]] = defaultdict(set)
+    for convolution, place in zip(own, pooled, strict=True):
+        alike[places[id(convolution)]].add(place)
+    users, takers = Counter(places.values()), Counter(pooled)
     found: list[tuple[Applied, Applied]] = []
-    for convolution, pool, place in zip(own, pools, places, strict=True):
-        here = _place(analysis, convolution)
-        # A helper's lines make several layers: all of them have to be pooled, and by that line.
-        alike = all(
-            other == place
-            for each, other in zip(own, places, strict=True)
-            if _place(analysis, each) == here
-        )
-        users = sum(_place(analysis, each) == place for each in analysis.own)
-        whole = pool is not None and place is not None and users == places.count(place)
-        last = pool if pool is not None and alike and whole else convolution
-        found.append((convolution, last))
+    for convolution, pool, place in zip(own, pools, pooled, strict=True):
+        fits = alike[places[id(convolution)]] == {place} and users[place] == takers[place]
+        found.append((convolution, pool if pool and place and fits else convolution))
     return found
 
 
@@ -76,8 +74,8 @@ def _pooling_behind(analysis: Analysis, convolution: Applied) -> Applied | None:
             return None
 
 
-def _place(analysis: Analysis, applied: Applied | None) -> Site | None:
-    unit = None if applied is None else _behind(analysis, applied)
+def _place(analysis: Analysis, applied: Applied) -> Site | None:
+    unit = _behind(analysis, applied)
     return None if unit is None else unit.site
 
 
@@ -127,8 +125,8 @@ def _add_batch_norm(change: Change, momentum: float) -> None:
         if notes.taken_out(source, "batch_norm"):
             change.put({path: notes.put_back(source, "batch_norm")})
             return
-    edits: dict[object, list[Edit]] = {}
-    spellings: dict[str, list[Edit]] = {}
+    places: list[tuple[Unit, str]] = []
+    spellings: dict[str, imports.Spelling] = {}
     for convolution, last in _normalised(analysis):
         unit, before, made = _behind(analysis, last), last.layer, convolution.layer
         if unit is None or not isinstance(before, Layer) or not isinstance(made, Layer):
@@ -136,14 +134,21 @@ def _add_batch_norm(change: Change, momentum: float) -> None:
         path = unit.site.path
         like = unit.source.at(before.callee)
         found = imports.spelling(analysis, path, "layers", "BatchNormalization", like)
-        spellings[path] = found.edits
+        known = spellings.setdefault(path, found)
+        if len(found.edits) < len(known.edits):  # as a neighbour writes it, without an import
+            spellings[path] = found
         axis = "axis=1, " if made.text("data_format") == "channels_first" else ""
+        places.append((unit, f"({axis}momentum={momentum})"))
+    edits: dict[Site, list[Edit]] = {}
+    for unit, arguments in places:
+        layer = f"{spellings[unit.site.path].text}{arguments}"
         edits[unit.site] = [
-            unit.after([unit.line(f"{found.text}({axis}momentum={momentum})")]),
+            unit.after([unit.line(layer)]),
             *noted([unit], "batch_norm", notes.ABSENT),
         ]
-    change.apply([*_flat(edits), *_flat(spellings)])
-
-
-def _flat(edits: Mapping[object, list[Edit]] | Mapping[str, list[Edit]]) -> list[Edit]:
-    return [edit for each in edits.values() for edit in each]
+    change.apply(
+        [
+            *(edit for each in edits.values() for edit in each),
+            *(edit for each in spellings.values() for edit in each.edits),
+        ]
+    )

@@ -154,3 +154,25 @@ def test_statistics_are_calmer_where_weights_are_averaged(tmp_path, given, tweak
     (tmp_path / "cnn.py").write_text(changed)
     back = {"batch_norm": False, "optimizer.use_ema": "use_ema" in given}
     assert rewrite(tmp_path, "cnn.py", back)["cnn.py"].decode() == script
+
+
+PARTIAL = """\
+Conv = partial(layers.Conv2D, kernel_size=3, activation="relu")
+
+model = models.Sequential([
+    Conv(8, input_shape=(64, 64, 3)),
+    Conv(8),
+    layers.MaxPooling2D(),
+    layers.Flatten(),
+    layers.Dense(1, activation="sigmoid"),
+])
+"""
+
+
+def test_one_file_spells_its_normalisations_alike(tmp_path):
+    script = "from functools import partial\n\n" + HEAD + PARTIAL + TRAINED
+    (tmp_path / "cnn.py").write_text(script)
+    changed = rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"].decode()
+    assert changed.count(f"    layers.{ADDED},") == changed.count("BatchNormalization") == 2
+    (tmp_path / "cnn.py").write_text(changed)
+    assert rewrite(tmp_path, "cnn.py", {"batch_norm": False})["cnn.py"].decode() == script
