@@ -31,6 +31,7 @@ from trainer import (
     script,
     shims,
     surroundings,
+    tracing,
     workspace,
 )
 from trainer.failures import Ending
@@ -48,6 +49,7 @@ def prepare() -> None:
     pipelines.end_at_once()
     pipelines.remember_steps()
     affine.share_coordinates()
+    tracing.trace_once()
     decoded.keep()
     shims.prepare()
     _versions()

@@ -17,6 +17,7 @@ from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
 from trainer.session import Session
 from trainer.spool import Epoch
+from trainer.tracing import build_optimizer
 
 NOT_A_NUMBER = (
     "The loss became NaN in epoch {epoch}; a lower learning rate or a check of the data helps."
@@ -58,7 +59,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         # Before its first step a subclassed model has its layers built, and does not know it.
         if not self.model.built and self.model.weights:
             self.model.built = True
-        _build_optimizer(self.model)
+        build_optimizer(self.model)
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
         session.state.steps = self.params.get("steps")
@@ -170,13 +171,6 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         model = session.trial.checkpoint / f"{best.fit}-{best.epoch}.keras"
         if model.exists():
             os.replace(model, session.trial.model)
-
-
-def _build_optimizer(model: keras.Model) -> None:
-    """What Keras leaves to the first step, which TensorFlow has to trace a second time for it."""
-    optimizer = getattr(model, "optimizer", None)
-    if model.built and optimizer is not None and not optimizer.built:
-        optimizer.build(model.trainable_variables)
 
 
 def line(done: Epoch) -> str:

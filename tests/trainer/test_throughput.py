@@ -214,3 +214,107 @@ def test_a_trial_computes_with_onednn(study):
     result, spool = study.run(DATA + MODEL + textwrap.dedent(script), target=None)
     assert result.outcome == "complete", result.reason
     assert read_json(spool, "seen.json") == "1"
+
+
+@pytest.mark.tensorflow
+def test_the_first_step_is_traced_once(study):
+    script = """
+    import json
+
+    traced = []
+
+    class Counted(layers.Layer):
+        def call(self, inputs, training=False):
+            if training:
+                traced.append(1)
+            return inputs
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), Counted(),
+                              layers.Flatten(), layers.Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x[:64], y[:64], epochs=1, validation_data=(x[64:80], y[64:80]))
+    json.dump(len(traced), open("seen.json", "w"))
+    """
+    result, spool = study.run(DATA + textwrap.dedent(script), target=None)
+    assert result.outcome == "complete", result.reason
+    assert read_json(spool, "seen.json") == 1
+
+
+SAME = """
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from trainer import tracing
+
+rng = np.random.default_rng(0)
+x = rng.random((48, 8, 8, 3)).astype("float32")
+y = rng.integers(0, 2, 48)
+turning = ImageDataGenerator(rotation_range=30, horizontal_flip=True)
+
+
+class Opaque(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.inside = network()
+
+    def call(self, inputs, training=False):
+        if isinstance(inputs, keras.KerasTensor):
+            raise TypeError("no symbols")
+        return self.inside(inputs, training=training)
+
+
+def once():
+    for index in range(3):
+        yield x[16 * index : 16 * index + 16], y[16 * index : 16 * index + 16]
+
+
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(),
+            layers.Dropout(0.3), layers.Flatten(), layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+def losses(data, validated=True, make=network):
+    keras.utils.set_random_seed(3)
+    model = make()
+    model.compile(
+        keras.optimizers.Adam(use_ema=True), "sparse_categorical_crossentropy",
+        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(1)],
+    )
+    held_out = {"validation_data": (x[:16], y[:16])} if validated else {}
+    epochs = 1 if data.get("once") else 2
+    data = {"x": once()} if data.get("once") else data
+    return model.fit(**data, epochs=epochs, verbose=0, **held_out).history
+
+
+def all_losses():
+    keras.utils.set_random_seed(3)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(48, seed=1).batch(16)
+    return [
+        losses({"x": x, "y": y, "validation_split": 0.25, "class_weight": {0: 1.0, 1: 2.0}}, False),
+        losses({"x": dataset}),
+        losses({"x": turning.flow(x, y, batch_size=16, seed=5)}),
+        losses({"once": True}),
+        losses({"x": x, "y": y}, make=Opaque),
+    ]
+
+
+before = all_losses()
+tracing.trace_once()
+after = all_losses()
+assert after == before, (before, after)
+"""
+
+
+@pytest.mark.tensorflow
+def test_training_is_the_same_where_steps_are_traced_once():
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SAME],
+        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
