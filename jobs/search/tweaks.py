@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from jobs.search.diagnosis import Diagnosis, Kind
+from jobs.search.diagnosis import SLIGHT_GAP, Diagnosis, Kind
 from jobs.search.space import fitted
 from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
 from jobs.source.script import Value
@@ -341,8 +341,8 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "noise": _SETTLED,
     "converged": _SETTLED,
 }
-AHEAD = 5
-"""So many epochs a rise is trusted to go on."""
+AHEAD, AHEAD_OF_VALIDATION = 5, 2
+"""So many epochs a rise is trusted to go on; and where training is ahead on images as they are."""
 SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.1
 """The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, and
 how much of that is left where weights are averaged, by what was measured
@@ -367,7 +367,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     Bengio 2012, section 3.1). A rise that leads to the target within a few epochs is given them.
     One that does not is answered by a deeper network, which rises as well, since it goes on from
     the same weights; by two blocks at once, because the dense part after them has to be learnt anew
-    each time.
+    each time. Where training is ahead on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -380,8 +380,10 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     if near:
         found.append(_SETTLE)
     elif finding.kind == "rising":
-        leads = missing <= AHEAD * finding.evidence["slope"]
-        found += [_LONGER] if leads else [_TWO_DEEPER, _DEEPER, _ALONE]
+        slope, gap = finding.evidence["slope"], finding.evidence["gap"]
+        if gap > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
+            found += _BOTH
+        found += [_LONGER] if missing <= AHEAD * slope else [_TWO_DEEPER, _DEEPER, _ALONE]
     return found
 
 

@@ -404,3 +404,25 @@ def test_larger_steps_come_first_where_they_are_smaller_than_usual(name, rate, k
     second = Campaign(lambda values, trial: CRAWLS, start=start).steps(2)[1]
     assert "steps are small" in second.user_attrs["sentence"]
     assert second.user_attrs["kind"] == kind
+
+
+AHEAD = epochs([0.525, 0.6, 0.645, 0.682, 0.733], [0.5, 0.584, 0.65, 0.66, 0.704])
+"""As seen: trained for eight epochs more, validation came to 0.719 and training to 0.905."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "target", "kind"),
+    [
+        ({}, 0.8, "deeper-regularised"),
+        ({}, 0.76, "longer"),
+        ({"augmentation": "medium", "dropout1.rate": 0.3}, 0.8, "longer"),
+        ({"augmentation": "medium", "dropout1.rate": 0.3}, 0.95, "deeper"),
+    ],
+)
+def test_a_rise_behind_training_on_images_as_they_are_is_trusted_for_two_epochs_only(
+    changed, target, kind
+):
+    campaign = Campaign(lambda values, trial: AHEAD, start=START | changed, target=target)
+    second = campaign.steps(2)[1]
+    assert "still rising" in second.user_attrs["sentence"]
+    assert second.user_attrs["kind"] == kind
