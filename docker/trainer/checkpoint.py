@@ -43,12 +43,16 @@ def save(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Cal
 
 
 def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
-    """Put model, built optimizer, callbacks and random numbers back. Raises CheckpointError."""
+    """Put model, optimizer, callbacks and random numbers back. Raises CheckpointError."""
     try:
         with path.open("rb") as file:
             content = pickle.load(file)
     except (OSError, pickle.UnpicklingError, EOFError) as error:
         raise CheckpointError(f"The checkpoint {path.name} cannot be read: {error}") from error
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        # Keras would do so at the first step, and then it has its variables.
+        optimizer.build(model.trainable_variables)
     variables = [*model.variables, *_optimizer_variables(model)]
     _assign(variables, [*content["variables"], *content["optimizer"]])
     for callback, attributes in zip(callbacks, content["callbacks"], strict=False):

@@ -59,7 +59,6 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         # Before its first step a subclassed model has its layers built, and does not know it.
         if not self.model.built and self.model.weights:
             self.model.built = True
-        build_optimizer(self.model)
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
         session.state.steps = self.params.get("steps")
@@ -99,6 +98,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._session.check_stop()
         if self._is_nan:
             self._end_for_nan()
+        build_optimizer(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         loss = (logs or {}).get("loss")

@@ -13,7 +13,7 @@ from trainer.network import Array, weights_file
 
 
 def take_over(path: Path, model: keras.Model) -> bool:
-    """Give a model's built optimizer the state in a ``.keras`` file; whether it was done.
+    """Give a model's optimizer the state in a ``.keras`` file; whether it was done.
 
     For a model whose weights all came from that file. Where some are new, a state for the others
     alone would have the new ones step too far: Adam counts its steps once for all (Kingma, Ba,
@@ -27,6 +27,9 @@ def take_over(path: Path, model: keras.Model) -> bool:
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return False
     found = _state(path, type(optimizer).__name__)
+    if not optimizer.built:
+        # Keras would do so at the first step.
+        optimizer.build(model.trainable_variables)
     if found is None:
         return False
     variables = list(optimizer.variables)

@@ -254,17 +254,6 @@ y = rng.integers(0, 2, 48)
 turning = ImageDataGenerator(rotation_range=30, horizontal_flip=True)
 
 
-class Opaque(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.inside = network()
-
-    def call(self, inputs, training=False):
-        if isinstance(inputs, keras.KerasTensor):
-            raise TypeError("no symbols")
-        return self.inside(inputs, training=training)
-
-
 def once():
     for index in range(3):
         yield x[16 * index : 16 * index + 16], y[16 * index : 16 * index + 16]
@@ -279,33 +268,79 @@ def network():
     )
 
 
-def losses(data, validated=True, make=network):
+def partly():
+    # Its first layer says no shape, so that its last one is built in the first step.
+    inside = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
+    inside.trainable = False
+    return keras.Sequential(
+        [layers.Rescaling(0.5), inside, layers.Flatten(), layers.Dense(2, activation="softmax")]
+    )
+
+
+class OneHot(keras.Model):
+    # Its steps make vectors of the labels, which other metrics are for.
+
+    def train_step(self, data):
+        return super().train_step((data[0], tf.one_hot(tf.cast(data[1], "int32"), 2)))
+
+    def test_step(self, data):
+        return super().test_step((data[0], tf.one_hot(tf.cast(data[1], "int32"), 2)))
+
+
+def one_hot():
+    inside = network()
+    return OneHot(inside.inputs, inside.outputs)
+
+
+class Grown(keras.Model):
+    # Makes a layer when it is called.
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = layers.Conv2D(2, 3), None
+
+    def call(self, inputs):
+        if self.last is None:
+            self.last = layers.Dense(2, activation="softmax")
+        return self.last(layers.Flatten()(self.first(inputs)))
+
+
+def losses(data, make=network, loss="sparse_categorical_crossentropy", **named):
     keras.utils.set_random_seed(3)
     model = make()
-    model.compile(
-        keras.optimizers.Adam(use_ema=True), "sparse_categorical_crossentropy",
-        metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(1)],
-    )
-    held_out = {"validation_data": (x[:16], y[:16])} if validated else {}
-    epochs = 1 if data.get("once") else 2
-    data = {"x": once()} if data.get("once") else data
-    return model.fit(**data, epochs=epochs, verbose=0, **held_out).history
+    model.compile(keras.optimizers.Adam(use_ema=True), loss, metrics=["accuracy"])
+    if make is partly:
+        model.evaluate(x[:16], y[:16], verbose=0)
+        model.layers[1].trainable = True
+    named = {"epochs": 2, "validation_data": (x[:16], y[:16]), **named}
+    return model.fit(**data, verbose=0, **named).history
 
 
 def all_losses():
     keras.utils.set_random_seed(3)
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(48, seed=1).batch(16)
+    weighed = {"validation_data": None, "validation_split": 0.25, "class_weight": {0: 1.0, 1: 2.0}}
+    arrays = {"x": x, "y": y}
     return [
-        losses({"x": x, "y": y, "validation_split": 0.25, "class_weight": {0: 1.0, 1: 2.0}}, False),
+        losses(arrays, **weighed),
         losses({"x": dataset}),
         losses({"x": turning.flow(x, y, batch_size=16, seed=5)}),
-        losses({"once": True}),
-        losses({"x": x, "y": y}, make=Opaque),
+        losses({"x": once()}, epochs=1),
+        losses(arrays, partly),
+        losses(arrays, one_hot, "categorical_crossentropy"),
+        losses(arrays, Grown),
     ]
+
+
+class Last(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        tracing.build_optimizer(self.model)
 
 
 before = all_losses()
 tracing.trace_once()
+fit = keras.Model.fit
+keras.Model.fit = lambda model, **named: fit(model, **named, callbacks=[Last()])
 after = all_losses()
 assert after == before, (before, after)
 """
