@@ -111,7 +111,7 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
         yield (
             "crawling",
             f"The training loss falls with every epoch but has hardly come down, at validation "
-            f"accuracy {curve.validation:.3f}: the steps are small.",
+            f"accuracy {curve.validation:.3f}.",
         )
     if curve.validation < chance + 2 * curve.error and (train is None or train < chance + 0.1):
         yield (

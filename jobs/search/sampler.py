@@ -24,6 +24,7 @@ from jobs.search.history import History, values
 from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import (
     AVERAGING,
+    LEAST_BATCH,
     RATE,
     SETTLE,
     Candidate,
@@ -233,10 +234,11 @@ class RetuneSampler(BaseSampler):
         wanted = failed.user_attrs.get("tweak", {})
         model = self._model({**values(parent), **wanted}, parent, history)
         for each in candidates(answers(finding, self.target), model):
+            repaired = {**wanted, **each.tweak}
+            if repaired.get("fit.batch_size", LEAST_BATCH) < LEAST_BATCH:
+                repaired.pop("batch_norm", None)
             tweak = {
-                name: value
-                for name, value in {**wanted, **each.tweak}.items()
-                if values(parent).get(name) != value
+                name: value for name, value in repaired.items() if values(parent).get(name) != value
             }
             if tweak and self._new(parent, tweak, history):
                 why = f"Trial {failed.number} failed. {finding.sentence} {each.answer}"

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 
 from jobs.search.diagnosis import SLIGHT_GAP, Diagnosis, Kind
 from jobs.search.space import fitted
+from jobs.source.evaluate.names import LEARNING_RATES
 from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
 from jobs.source.script import Value
 
@@ -17,8 +18,6 @@ MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
-USUAL_RATE, USUAL_RATES = 1e-3, {"sgd": 1e-2}
-"""Those that Keras' optimizers have by themselves."""
 AVERAGING = "optimizer.use_ema"
 LEAST_STEPS = 50
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
@@ -209,10 +208,14 @@ class Model:
 
     @property
     def _usual_rate(self) -> float:
-        return USUAL_RATES.get(self._all.get("optimizer.name", ""), USUAL_RATE)
+        return LEARNING_RATES.get(self._all.get("optimizer.name", ""), LEARNING_RATES["adam"])
 
     def adaptive(self) -> Tweaked:
-        return {"optimizer.name": "adam"} if self.params.get("optimizer.name") == "sgd" else {}
+        if self.params.get("optimizer.name") != "sgd":
+            return {}
+        usual = LEARNING_RATES["adam"]
+        too_large = self.params.get(RATE, 0.0) > usual
+        return {"optimizer.name": "adam", **({RATE: usual} if too_large else {})}
 
     def half_batch(self) -> Tweaked:
         now = self.params.get("fit.batch_size")
@@ -275,7 +278,7 @@ _LONGER: Maker = ("longer", Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."
-_NORMALISED = "Normalised outputs, which make what is new quicker to learn."
+_QUICKER = "Normalised outputs, which make what is new quicker to learn."
 _UNMIRRORED = "Not mirrored ones: those of the validation data were told apart worse."
 _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
@@ -321,7 +324,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "diverged": (_CALM, _SLOWER, _NORMALISE),
     "too-slow": (_SHORTEN, _NARROWER, _SMALLER),
     "failed": (_SLOWER, _HALVE),
-    # A usual learning rate is seldom what keeps a network from learning.
+    # A usual learning rate is seldom what keeps a network from learning: here, and for "crawling".
     "chance": (
         *(_LOWER, _RAISE, _ADAPT, _TWO_DEEPER, _DEEPER, _NORMALISE),
         *(_SLOWER, _FASTER, *_GROW),
@@ -405,7 +408,7 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             words = [
                 answer,
                 *([_LARGER_STEPS] if unsettled != tweak else []),
-                *([_NORMALISED] if "blocks" in tweak and "batch_norm" in tweak else []),
+                *([_QUICKER] if "blocks" in tweak and "batch_norm" in tweak else []),
                 *([_UNMIRRORED] if model.leaves_unmirrored(tweak) else []),
                 *([_AVERAGED] if whole != unsettled else []),
             ]

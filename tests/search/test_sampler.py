@@ -402,8 +402,9 @@ CRAWLS = epochs(
 def test_larger_steps_come_first_where_they_are_smaller_than_usual(name, rate, kind):
     start = START | {"optimizer.name": name, "optimizer.learning_rate": rate}
     second = Campaign(lambda values, trial: CRAWLS, start=start).steps(2)[1]
-    assert "steps are small" in second.user_attrs["sentence"]
+    assert "hardly come down" in second.user_attrs["sentence"]
     assert second.user_attrs["kind"] == kind
+    assert kind != "optimizer" or second.params["optimizer.learning_rate"] == 1e-3
 
 
 AHEAD = epochs([0.525, 0.6, 0.645, 0.682, 0.733], [0.5, 0.584, 0.65, 0.66, 0.704])
@@ -426,3 +427,13 @@ def test_a_rise_behind_training_on_images_as_they_are_is_trusted_for_two_epochs_
     second = campaign.steps(2)[1]
     assert "still rising" in second.user_attrs["sentence"]
     assert second.user_attrs["kind"] == kind
+
+
+def test_a_repair_by_half_the_batch_leaves_too_small_ones_as_they_are():
+    def train(values, trial):
+        return "out-of-memory" if values["batch_norm"] else OVERFIT
+
+    third = Campaign(train, start=START | {"fit.batch_size": 8}).steps(3)[2]
+    assert third.user_attrs["kind"] == "repair"
+    assert third.params["fit.batch_size"] == 4
+    assert third.params["batch_norm"] is False
