@@ -1,5 +1,6 @@
 """Batch normalisation as a hyperparameter: behind each convolution and its pooling, or nowhere."""
 
+import ast
 from collections import Counter, defaultdict
 
 from jobs.source import imports, notes
@@ -11,7 +12,7 @@ from jobs.source.evaluate.values import Applied, Layer
 from jobs.source.files import Edit, Site
 from jobs.source.hyperparameters import Knob
 from jobs.source.script import Choices
-from jobs.source.units import Unit, innermost
+from jobs.source.units import Unit, innermost, lines_off
 
 _ACTIVATIONS = {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"}
 
@@ -43,21 +44,30 @@ def _normalised(analysis: Analysis) -> list[tuple[Applied, Applied]]:
 
     A pooling leaves a quarter of the numbers, so that normalising behind it costs a quarter.
     """
-    own = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
+    convolutions = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
+    pools = {id(each): _pooling_behind(analysis, each) for each in convolutions}
     places = {id(each): _place(analysis, each) for each in analysis.own}
-    pools = [_pooling_behind(analysis, each) for each in own]
-    pooled = [places.get(id(each)) for each in pools]
-    # A helper's lines make several layers: all of them have to be pooled, and by lines that pool
-    # nothing else.
-    alike: dict[Site | None, set[Site | None]] = defaultdict(set)
-    for convolution, place in zip(own, pooled, strict=True):
-        alike[places[id(convolution)]].add(place)
-    users, takers = Counter(places.values()), Counter(pooled)
-    found: list[tuple[Applied, Applied]] = []
-    for convolution, pool, place in zip(own, pools, pooled, strict=True):
-        fits = alike[places[id(convolution)]] == {place} and users[place] == takers[place]
-        found.append((convolution, pool if pool and place and fits else convolution))
-    return found
+
+    def pooled_at(convolution: Applied) -> Site | None:
+        return places.get(id(pools[id(convolution)]))
+
+    # A line of a helper or a loop makes several layers. Its convolutions have to be pooled by one
+    # line, and that one has to pool nothing else.
+    pooled: dict[Site | None, set[Site | None]] = defaultdict(set)
+    for each in convolutions:
+        pooled[places[id(each)]].add(pooled_at(each))
+    alike = [
+        each
+        for each in convolutions
+        if places[id(each)] is not None and pooled[places[id(each)]] == {pooled_at(each)}
+    ]
+    users, takers = Counter(places.values()), Counter(map(pooled_at, alike))
+    last = {id(each): each for each in convolutions}
+    for each in alike:
+        pool, place = pools[id(each)], pooled_at(each)
+        if pool is not None and place is not None and users[place] == takers[place]:
+            last[id(each)] = pool
+    return [(each, last[id(each)]) for each in convolutions]
 
 
 def _pooling_behind(analysis: Analysis, convolution: Applied) -> Applied | None:
@@ -85,12 +95,14 @@ def _behind(analysis: Analysis, applied: Applied) -> Unit | None:
     layer = applied.layer
     if unit is None or not isinstance(layer, Layer) or not unit.comma:
         return None
+    if isinstance(unit.node, ast.Assign) and unit.source.site(unit.node.value) == layer.call:
+        return None  # made here, and put to use elsewhere
     if unit.form == "add" and not unit.owner:
         return None
     return unit if unit.holds(layer.call) and applied is not analysis.output else None
 
 
-_MOMENTUM, _CALM = 0.9, 0.97
+MOMENTUM, CALM = 0.9, 0.97
 """Keras' default of 0.99 takes hundreds of steps to know a layer's mean and variance. Until then
 validation says nothing: 0.50 instead of 0.69 after an epoch of 87 steps, with two classes. Averaged
 weights need calmer statistics: with 0.9, an epoch out of nine fell by 0.07, with 0.97 none."""
@@ -102,18 +114,23 @@ def set_batch_norm(change: Change, wanted: bool, *, averaged: bool) -> None:
     ``averaged``: whether the optimizer averages the weights.
     """
     if wanted:
-        _add_batch_norm(change, _CALM if averaged else _MOMENTUM)
+        _add_batch_norm(change, CALM if averaged else MOMENTUM)
         return
     analysis = change.analysis
     units = [innermost(analysis.sources, each) for each in analysis.of_kind("BatchNormalization")]
     edits: list[Edit] = []
     seen = set()
+    # Those of the pusher's are commented out, and added ones with them: they come back together.
+    added = all(unit is not None and unit.added_as("batch_norm") for unit in units)
     for unit in units:
         if unit is None or unit.site in seen:
             continue
         seen.add(unit.site)
-        edits += unit.removed("batch_norm")
-        edits += forgotten([unit], "batch_norm", notes.ABSENT)
+        if added:
+            edits += unit.removed("batch_norm")
+            edits += forgotten([unit], "batch_norm", notes.ABSENT)
+        else:
+            edits += lines_off(unit.source, unit.site, "batch_norm")
     change.apply(edits)
     change.apply(unused_imports(change))
 

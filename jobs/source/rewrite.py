@@ -108,13 +108,18 @@ def _restructure(change: Change, name: str, value: Value, tweak: Tweak) -> None:
     elif name == "batch_norm":
         if not isinstance(value, bool):
             raise CannotRewrite(f"batch_norm takes true or false, not {value!r}.")
-        now = next((k.value for k in knobs.found(change.analysis) if k.name == _AVERAGES), False)
-        normalisation.set_batch_norm(change, value, averaged=tweak.get(_AVERAGES, now) is True)
+        normalisation.set_batch_norm(change, value, averaged=_averages(change, tweak))
     else:
         if value not in augmentation.ARGUMENTS:
             levels = ", ".join(augmentation.ARGUMENTS)
             raise CannotRewrite(f"augmentation takes one of {levels}, not {value!r}.")
         augmentation.set_augmentation(change, str(value))
+
+
+def _averages(change: Change, tweak: Tweak) -> bool:
+    """Whether the optimizer will average the weights."""
+    found = (each.value for each in knobs.found(change.analysis) if each.name == _AVERAGES)
+    return tweak.get(_AVERAGES, next(found, False)) is True
 
 
 def _step(change: Change, action: object, *arguments: object) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.source.rewrite import rewrite
+from jobs.source.rewrite import CannotRewrite, rewrite
 
 SCRIPT = """\
 from keras import layers, models
@@ -92,6 +92,26 @@ x = shrink(x)
 x = layers.Flatten()(x)
 model = Model(given, layers.Dense(1, activation="sigmoid")(x))
 """
+LOOP = """\
+model = models.Sequential()
+model.add(Input((64, 64, 3)))
+model.add(layers.Conv2D(16, 3, activation="relu"))
+for f in (16, 32):
+    model.add(layers.MaxPooling2D())
+    model.add(layers.Conv2D(f, 3, activation="relu"))
+model.add(layers.Flatten())
+model.add(layers.Dense(1, activation="sigmoid"))
+"""
+MADE_BEFORE = """\
+pool = layers.MaxPooling2D()
+model = models.Sequential([
+    Input((64, 64, 3)),
+    layers.Conv2D(8, 3, activation="relu"),
+    pool,
+    layers.Flatten(),
+    layers.Dense(1, activation="sigmoid"),
+])
+"""
 ADDED = "BatchNormalization(momentum=0.9)"
 
 
@@ -103,6 +123,8 @@ ADDED = "BatchNormalization(momentum=0.9)"
         (SOMETIMES, ["Conv2D(filters"]),
         (ALWAYS, ["MaxPooling2D"]),
         (SHARED, ["Conv2D"]),
+        (LOOP, ["Conv2D(16", "Conv2D(f"]),
+        (MADE_BEFORE, ["Conv2D"]),
     ],
 )
 def test_a_normalisation_stands_behind_a_pooling_that_is_a_convolutions_own(
@@ -176,3 +198,44 @@ def test_one_file_spells_its_normalisations_alike(tmp_path):
     assert changed.count(f"    layers.{ADDED},") == changed.count("BatchNormalization") == 2
     (tmp_path / "cnn.py").write_text(changed)
     assert rewrite(tmp_path, "cnn.py", {"batch_norm": False})["cnn.py"].decode() == script
+
+
+POOLED_OUTPUT = """\
+model = models.Sequential()
+model.add(Input((64, 64, 3)))
+model.add(layers.Conv2D(8, 3, activation="relu"))
+model.add(layers.Conv2D(10, 1))
+model.add(layers.AveragePooling2D(62))
+model.add(layers.Flatten())
+model.add(layers.Activation("softmax"))
+"""
+TWINS = """\
+first, second = Input((64, 64, 3)), Input((64, 64, 3))
+conv = layers.Conv2D(16, 3, activation="relu")
+p = conv(first)
+q = conv(second)
+p = layers.MaxPooling2D()(p)
+q = layers.MaxPooling2D()(q)
+x = layers.Concatenate()([p, q])
+x = layers.Flatten()(x)
+model = Model([first, second], layers.Dense(1, activation="sigmoid")(x))
+"""
+
+
+@pytest.mark.parametrize("network", [POOLED_OUTPUT, TWINS])
+def test_classes_are_not_normalised_nor_one_of_two_branches_alone(tmp_path, network):
+    (tmp_path / "cnn.py").write_text(HEAD + network + TRAINED)
+    with pytest.raises(CannotRewrite, match="held"):
+        rewrite(tmp_path, "cnn.py", {"batch_norm": True})
+
+
+def test_repeated_normalisations_go_and_come_with_the_pushers(tmp_path):
+    script = HEAD + LINES.replace("Dropout(0.25)", "BatchNormalization()")
+    script = script.replace('model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))\n', "")
+    (tmp_path / "cnn.py").write_text(script + TRAINED)
+    deeper = rewrite(tmp_path, "cnn.py", {"blocks": 2})["cnn.py"]
+    assert deeper.decode().count("BatchNormalization()") == 2
+    (tmp_path / "cnn.py").write_bytes(deeper)
+    plain = rewrite(tmp_path, "cnn.py", {"batch_norm": False})["cnn.py"]
+    (tmp_path / "cnn.py").write_bytes(plain)
+    assert rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"] == deeper
