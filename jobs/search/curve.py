@@ -74,11 +74,14 @@ class Curve:
 
     @property
     def loss_above_best(self) -> float:
-        """Prechelt's generalisation loss: the last validation losses over the lowest, minus 1."""
+        """Prechelt's generalisation loss: the last validation loss over the lowest, minus 1.
+
+        The lower one of the last two, so that no single epoch decides.
+        """
         losses = self._val_losses
         if len(losses) < 3 or min(losses) <= 0:
             return 0.0
-        return _mean(losses[-2:]) / min(losses) - 1
+        return min(losses[-2:]) / min(losses) - 1
 
 
 def accuracy_error(accuracy: float, images: int | None) -> float:

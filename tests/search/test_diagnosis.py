@@ -174,3 +174,16 @@ def test_a_calm_rise_is_seen_where_a_noisy_one_of_its_size_is_not():
     noisy = epochs(train, [0.726, 0.724, 0.751, 0.727, 0.746, 0.754])
     assert diagnose(calm, classes=2, validation_images=594).kind == "rising"
     assert diagnose(noisy, classes=2, validation_images=594).kind != "rising"
+
+
+@pytest.mark.parametrize(
+    ("val_loss", "kind"),
+    [
+        ([0.46, 0.45, 0.46, 0.62, 0.46], "underfit"),
+        ([0.46, 0.45, 0.46, 0.46, 0.62], "underfit"),
+        ([0.46, 0.45, 0.48, 0.51, 0.55], "overfit"),
+    ],
+)
+def test_one_epoch_of_a_large_loss_is_no_overfitting(val_loss, kind):
+    curves = epochs([0.78] * 5, [0.79, 0.78, 0.77, 0.78, 0.79], [0.45] * 5, val_loss)
+    assert diagnose(curves, validation_images=600).kind == kind
