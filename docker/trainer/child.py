@@ -8,7 +8,6 @@ import gc
 import os
 import random
 import re
-import shutil
 import signal
 import sys
 import traceback
@@ -36,7 +35,7 @@ from trainer import (
 )
 from trainer.failures import Ending
 from trainer.session import Session
-from trainer.spool import Trial
+from trainer.spool import Trial, clean
 
 if TYPE_CHECKING:
     from trainer.server import Places
@@ -81,7 +80,7 @@ def _train(places: "Places", trial: Trial, age: float, threads: int, concluded: 
     signal.signal(signal.SIGUSR1, _stopper(session))
     session.state.versions = _versions()
     session.save()
-    _clean(trial.checkpoint)
+    clean(trial.checkpoint)
     if session.state.runs > 1:
         print(f"-- run {session.state.runs} of this trial, going on from its checkpoint --")
     _use_threads(threads)
@@ -99,7 +98,7 @@ def _conclude(session: Session, ending: Ending) -> None:
     session.save()
     result = session.state.result(ending.outcome, ending.failure, ending.reason)
     if ending.outcome == "complete":
-        _clean(session.trial.checkpoint, everything=True)
+        clean(session.trial.checkpoint, everything=True)
     session.trial.conclude(result)
 
 
@@ -246,16 +245,6 @@ def _stopper(session: Session) -> Any:
             session.check_stop()
 
     return stop
-
-
-def _clean(folder: Path, *, everything: bool = False) -> None:
-    """Remove what a kill has left half written; ``everything`` once the trial is complete."""
-    for path in folder.iterdir():
-        if path.name.startswith(".") or (everything and path.suffix in (".pickle", ".keras")):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _print_traceback(error: BaseException) -> None:

@@ -6,6 +6,7 @@ rename, and are made with ``O_EXCL`` so that a link which a script has put there
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -86,6 +87,22 @@ def write_whole(path: Path, text: str) -> None:
     with partial.open("x", encoding="utf-8") as file:
         file.write(text)
     partial.replace(path)
+
+
+def clean(folder: Path, *, everything: bool = False) -> None:
+    """Remove what a kill has left half written; ``everything`` once the trial is complete.
+
+    The server, this process's parent, writes the trial's age there meanwhile.
+    """
+    of_the_server = f".{os.getppid()}"
+    for path in folder.iterdir():
+        if path.name.endswith(of_the_server):
+            continue
+        if path.name.startswith(".") or (everything and path.suffix in (".pickle", ".keras")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 @dataclass(frozen=True)

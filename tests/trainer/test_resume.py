@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -196,3 +197,28 @@ def test_both_sides_of_the_spool_agree_on_the_fields():
         assert [each.name for each in fields(one)] == [each.name for each in fields(other)]
         assert [each.default for each in fields(one)] == [each.default for each in fields(other)]
     assert Epoch(1, 1, 1, 0.1, {}).to_json()
+
+
+def test_a_trial_is_tidied_while_the_server_writes_its_age_beside(tmp_path):
+    from trainer import spool as trainer_side
+
+    over = threading.Event()
+
+    def write():
+        while not over.is_set():
+            partial = tmp_path / f".clock.{os.getppid()}"
+            partial.touch()
+            partial.replace(tmp_path / "clock")
+
+    (tmp_path / ".clock.1234567").touch()
+    (tmp_path / "1-2.keras").touch()
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2000):
+            trainer_side.clean(tmp_path, everything=True)
+        assert writer.is_alive()
+    finally:
+        over.set()
+        writer.join()
+    assert [each.name for each in tmp_path.iterdir()] == ["clock"]
