@@ -12,7 +12,7 @@ from jobs.source.evaluate.values import Applied, Layer
 from jobs.source.files import Edit, Site
 from jobs.source.hyperparameters import Knob
 from jobs.source.script import Choices
-from jobs.source.units import Unit, innermost, lines_off
+from jobs.source.units import Unit, innermost
 
 _ACTIVATIONS = {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"}
 
@@ -120,17 +120,12 @@ def set_batch_norm(change: Change, wanted: bool, *, averaged: bool) -> None:
     units = [innermost(analysis.sources, each) for each in analysis.of_kind("BatchNormalization")]
     edits: list[Edit] = []
     seen = set()
-    # Those of the pusher's are commented out, and added ones with them: they come back together.
-    added = all(unit is not None and unit.added_as("batch_norm") for unit in units)
     for unit in units:
         if unit is None or unit.site in seen:
             continue
         seen.add(unit.site)
-        if added:
-            edits += unit.removed("batch_norm")
-            edits += forgotten([unit], "batch_norm", notes.ABSENT)
-        else:
-            edits += lines_off(unit.source, unit.site, "batch_norm")
+        edits += unit.removed("batch_norm")
+        edits += forgotten([unit], "batch_norm", notes.ABSENT)
     change.apply(edits)
     change.apply(unused_imports(change))
 
