@@ -42,7 +42,7 @@ def knobs(analysis: Analysis) -> list[Knob]:
 def _normalised(analysis: Analysis) -> list[tuple[Applied, Applied]]:
     """Each convolution, and what is to be normalised of it: its pooling's output, or its own.
 
-    A pooling leaves a quarter of the numbers, so that normalising behind it costs a quarter.
+    A pooling leaves a quarter of the numbers to normalise.
     """
     convolutions = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
     pools = {id(each): _pooling_behind(analysis, each) for each in convolutions}
