@@ -53,6 +53,7 @@ model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))
 model.add(layers.Flatten())
 model.add(layers.Dense(1, activation="sigmoid"))
 """
+ONE_BLOCK = LINES.replace('model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))\n', "")
 SKIPPED = """\
 given = Input((64, 64, 3))
 x = layers.Conv2D(8, 3, padding="same", activation="relu")(given)
@@ -142,9 +143,7 @@ def test_a_normalisation_stands_behind_a_pooling_that_is_a_convolutions_own(
 
 
 def test_a_block_that_is_added_later_is_normalised_like_the_last_one(tmp_path):
-    script = HEAD + LINES.replace(
-        'model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))\n', ""
-    )
+    script = HEAD + ONE_BLOCK
     (tmp_path / "cnn.py").write_text(script + TRAINED)
     (tmp_path / "cnn.py").write_bytes(rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"])
     normalised = (tmp_path / "cnn.py").read_bytes()
@@ -230,8 +229,7 @@ def test_classes_are_not_normalised_nor_one_of_two_branches_alone(tmp_path, netw
 
 
 def test_a_pushers_normalisation_behind_a_pooling_is_repeated_with_its_block(tmp_path):
-    script = HEAD + LINES.replace("Dropout(0.25)", "BatchNormalization()")
-    script = script.replace('model.add(layers.Conv2D(8, 3, strides=2, activation="relu"))\n', "")
+    script = HEAD + ONE_BLOCK.replace("Dropout(0.25)", "BatchNormalization()")
     (tmp_path / "cnn.py").write_text(script + TRAINED)
     for tweak, count in (({"blocks": 2}, 2), ({"blocks": 2, "batch_norm": False}, 1)):
         changed = rewrite(tmp_path, "cnn.py", tweak)["cnn.py"].decode()

@@ -43,6 +43,16 @@ def test_large_blocks_are_used_again_without_page_faults():
     assert page_faults("from trainer.allocator import keep_memory; keep_memory()") < 5_000
 
 
+def run_apart(program: str, folder: Path | None = None) -> None:
+    """Run a program that asserts something, in a process that has the trainer to import."""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+
+
 TURNED = """
 import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
@@ -82,11 +92,7 @@ assert not np.array_equal(generators[0].random_transform(small.copy(), seed=1), 
 
 @pytest.mark.tensorflow
 def test_turned_images_are_the_same_to_the_bit():
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TURNED],
-        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
-    )
+    run_apart(TURNED)
 
 
 KEPT = """
@@ -133,12 +139,7 @@ assert len(opened) > 6, "there is no room for these"
 
 @pytest.mark.tensorflow
 def test_images_are_decoded_once_and_are_the_same_to_the_bit(tmp_path):
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KEPT],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
-    )
+    run_apart(KEPT, tmp_path)
 
 
 @pytest.mark.tensorflow
@@ -348,8 +349,4 @@ assert after == before, (before, after)
 
 @pytest.mark.tensorflow
 def test_training_is_the_same_where_steps_are_traced_once():
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SAME],
-        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
-    )
+    run_apart(SAME)
