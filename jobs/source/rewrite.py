@@ -108,7 +108,8 @@ def _restructure(change: Change, name: str, value: Value, tweak: Tweak) -> None:
     elif name == "batch_norm":
         if not isinstance(value, bool):
             raise CannotRewrite(f"batch_norm takes true or false, not {value!r}.")
-        normalisation.set_batch_norm(change, value, averaged=_averages(change, tweak))
+        averaged = value and _averages(change, tweak)
+        normalisation.set_batch_norm(change, value, averaged=averaged)
     else:
         if value not in augmentation.ARGUMENTS:
             levels = ", ".join(augmentation.ARGUMENTS)
