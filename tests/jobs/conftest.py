@@ -64,17 +64,19 @@ class PlayedEnvironment:
     play: Play = climbing
     launched: list[Specification] = field(default_factory=list)
     condition: Condition = Condition.ABSENT
-    running: dict[str, threading.Event] = field(default_factory=dict)
+    running: dict[str, tuple[threading.Event, threading.Thread]] = field(default_factory=dict)
     deaf: bool = False
 
     def launch(self, specification: Specification) -> State:
         self.launched.append(specification)
         self.condition = Condition.HEALTHY
         if specification.study not in self.running:
-            over = self.running[specification.study] = threading.Event()
-            threading.Thread(
+            over = threading.Event()
+            server = threading.Thread(
                 target=self._serve, args=(specification.folder, over), daemon=True
-            ).start()
+            )
+            self.running[specification.study] = over, server
+            server.start()
         return self.state(specification.study)
 
     def _serve(self, folder: Path, over: threading.Event) -> None:
@@ -96,8 +98,11 @@ class PlayedEnvironment:
         return ""
 
     def remove(self, study: str) -> None:
-        if over := self.running.pop(study, None):
+        if study in self.running:
+            over, server = self.running.pop(study)
             over.set()
+            # One that still looks around would answer a request made after its end.
+            server.join()
         self.condition = Condition.ABSENT
 
     def studies(self) -> list[str]:
