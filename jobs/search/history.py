@@ -45,7 +45,7 @@ class History:
             return trial.value
         if trial.state != TrialState.PRUNED:
             return None
-        value = (trial.user_attrs.get("result") or {}).get("objective")
+        value = result(trial).get("objective")
         return value if value is None else float(value)
 
     def parent(self, trial: FrozenTrial) -> FrozenTrial | None:
@@ -102,7 +102,7 @@ class History:
         costs = {
             self.accuracy(each) or 0.0: cost
             for each in self.readable
-            if (cost := (each.user_attrs.get("result") or {}).get("mirroring")) is not None
+            if (cost := result(each).get("mirroring")) is not None
         }
         return not costs or costs[max(costs)] <= max(LEAST_COST, 3 * self.error)
 
@@ -113,15 +113,20 @@ class History:
             for each in children:
                 after = self.accuracy(each)
                 gain = after - before if after is not None and before is not None else None
-                result = each.user_attrs.get("result") or {}
-                seconds = result.get("seconds_in_fit", 0.0) + result.get("seconds_outside_fit", 0.0)
-                found.append(Attempt(str(each.user_attrs.get("kind")), gain, float(seconds)))
+                wall = ("seconds_in_fit", "seconds_outside_fit")
+                seconds = float(sum(result(each).get(name, 0.0) for name in wall))
+                found.append(Attempt(str(each.user_attrs.get("kind")), gain, seconds))
         return found
 
 
 def values(trial: FrozenTrial) -> dict[str, Any]:
     """The script's values: Optuna's parameters, and those that Optuna could not take."""
     return {**trial.params, **trial.user_attrs.get("values", {})}
+
+
+def result(trial: FrozenTrial) -> Mapping[str, Any]:
+    """How the trial ended, as it was recorded; empty while it is under way."""
+    return trial.user_attrs.get("result") or {}
 
 
 def _key(params: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from jobs.environment.spool import Epoch
 from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
-from jobs.search.history import History, values
+from jobs.search.history import History, result, values
 from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import (
     AVERAGING,
@@ -163,12 +163,11 @@ class RetuneSampler(BaseSampler):
         return not history.tried(parent, tweak) and self.buildable(parent.number, tweak) is None
 
     def _diagnose(self, trial: FrozenTrial) -> Diagnosis:
-        result = trial.user_attrs.get("result") or {}
         return diagnose(
             [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
             classes=self.classes,
             validation_images=self.validation_images,
-            failure=result.get("failure"),
+            failure=result(trial).get("failure"),
         )
 
     def _ranked(
@@ -213,7 +212,7 @@ class RetuneSampler(BaseSampler):
             parent.distributions,
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
-            steps=(parent.user_attrs.get("result") or {}).get("steps"),
+            steps=result(parent).get("steps"),
             mirrors=history.mirrors,
         )
 
