@@ -20,7 +20,7 @@ STUCK = 0.01
 """Accuracy within which a curve has not left where it began: it may still be at chance."""
 HOPELESS = "It would not come near the best trial so far."
 FLAT = "It has not come further for some epochs."
-NEAR_TARGET = "The target is near: smaller steps get there sooner."
+NEAR_TARGET = "The target is near: calmer weights get there sooner."
 PRUNED = (HOPELESS, FLAT, NEAR_TARGET)
 
 
@@ -39,7 +39,7 @@ class RetunePruner(optuna.pruners.BasePruner):
     Stopping - But When?", 1998). What it has learnt is there for its children.
 
     So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
-    not lead there within ``IN_SIGHT`` epochs, a child with smaller steps goes on from its weights.
+    not lead there within ``IN_SIGHT`` epochs, a child with calmer ones goes on from its weights.
     For that, ``target`` and ``inherits``, whether children have their parent's weights, are given.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
@@ -67,11 +67,11 @@ class RetunePruner(optuna.pruners.BasePruner):
         values = np.array([trial.intermediate_values[step] for step in steps])
         if trial.number > 0 and _is_flat(values):
             return FLAT
-        if trial.number > 0 and self._wants_smaller_steps(trials, trial, values):
+        if trial.number > 0 and self._wants_calmer_weights(trials, trial, values):
             return NEAR_TARGET
         return HOPELESS if self._is_hopeless(trials, trial, values) else None
 
-    def _wants_smaller_steps(
+    def _wants_calmer_weights(
         self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]
     ) -> bool:
         free = RATE in trial.params and RATE not in trial.user_attrs.get("held", {})

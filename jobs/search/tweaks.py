@@ -25,7 +25,8 @@ momentum is 0.99) are at most two epochs behind."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
 SETTLE = "settle"
-"""The kind of tweak that goes on from the parent's weights with smaller steps."""
+"""The kind of tweak that goes on from the parent's weights with calmer ones: averaged, or moved by
+smaller steps."""
 Tweaked = dict[str, Value]
 
 
@@ -235,9 +236,11 @@ class Model:
         return self.regularised() if self.params.get("augmentation", "none") == "none" else {}
 
     def settled(self) -> Tweaked:
-        """Smaller steps from where the weights are; of no use without them."""
-        slower = self.rate(0.3) if self.inherits else {}
-        return {**slower, **self.epochs()} if slower else {}
+        """Averages of the weights from where they are, or smaller steps; of no use without them."""
+        if not self.inherits:
+            return {}
+        calmer = self.averaged({}) or self.rate(0.3)
+        return {**calmer, **self.epochs()} if calmer else {}
 
     def unsettled(self, tweak: Tweaked) -> Tweaked:
         """A tweak with the learning rate from before the steps were made smaller.
@@ -254,11 +257,12 @@ class Model:
 
         They cost nothing, and take the noise of the steps out of the weights, and out of what
         validation says of them (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights
-        Leads to Wider Optima and Better Generalization", 2018).
+        Leads to Wider Optima and Better Generalization", 2018). Not where a child has layers of
+        its own: the averages would hold their random first values for an epoch and longer.
         """
-        if self.params.get(AVERAGING) is not False or (self._steps or 0) < LEAST_STEPS:
-            return tweak
-        return {**tweak, AVERAGING: True}
+        fresh = self.inherits and not tweak.keys().isdisjoint(("blocks", "batch_norm"))
+        known = self.params.get(AVERAGING) is False and (self._steps or 0) >= LEAST_STEPS
+        return {**tweak, AVERAGING: True} if known and not fresh else tweak
 
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}
@@ -294,7 +298,7 @@ _BOTH: Sequence[Maker] = (
     ),
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
-_SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
+_SETTLE: Maker = (SETTLE, Model.settled, "Calmer weights from here on.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -347,8 +351,8 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
 AHEAD, AHEAD_OF_VALIDATION = 5, 2
 """So many epochs a rise is trusted to go on; and where training is ahead on images as they are."""
 SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.1
-"""The share of the errors, and the accuracy at the most, that smaller steps are hoped to bring, and
-how much of that is left where weights are averaged, by what was measured
+"""The share of the errors, and the accuracy at the most, that calmer weights are hoped to bring,
+and how much of that is left where weights are averaged, by what was measured
 (``tests/benchmarks/README.md``)."""
 
 
@@ -365,12 +369,13 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
 
     A network that learns its images by heart, and sees each of them as it is, is shown varied ones
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
-    Deep Learning", 2019). Near the target the steps are made smaller: a lower rate takes the noise
-    of the steps out of the weights (Robbins, Monro, "A Stochastic Approximation Method", 1951;
-    Bengio 2012, section 3.1). A rise that leads to the target within a few epochs is given them.
-    One that does not is answered by a deeper network, which rises as well, since it goes on from
-    the same weights; by two blocks at once, because the dense part after them has to be learnt anew
-    each time. Where training is ahead on images as they are, a rise soon ends.
+    Deep Learning", 2019). Near the target the noise of the steps is taken out of the weights: they
+    are averaged, or moved by smaller steps where they are averaged already (Polyak, Juditsky,
+    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). A rise
+    that leads to the target within a few epochs is given them. One that does not is answered by a
+    deeper network, which rises as well, since it goes on from the same weights; by two blocks at
+    once, because the dense part after them has to be learnt anew each time. Where training is ahead
+    on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -391,7 +396,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
 
 
 def is_near(best: float, target: float, *, averaged: bool = False) -> bool:
-    """Whether smaller steps may lead from an accuracy to the target (both 0 to 1)."""
+    """Whether calmer weights may lead from an accuracy to the target (both 0 to 1)."""
     hoped = min(NEAREST, SETTLING * (1 - best))
     return target - best < (LEFT_BY_AVERAGES * hoped if averaged else hoped)
 

@@ -342,14 +342,26 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
 PLAIN = {**START, "optimizer.use_ema": False}
 
 
-def test_the_first_answer_comes_with_averaged_weights_and_what_follows_keeps_them():
-    trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(3)
-    assert trials[1].user_attrs["tweak"] == {**BOTH, "optimizer.use_ema": True}
-    assert "Averaged weights" in trials[1].user_attrs["sentence"]
-    for each in trials[2:]:
-        assert each.params["optimizer.use_ema"] is True
-    few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(2)
-    assert few[1].user_attrs["tweak"] == BOTH
+def test_averaged_weights_come_once_the_new_layers_are_learnt_and_stay():
+    trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(5)
+    assert trials[1].user_attrs["tweak"] == BOTH
+    tweaks = [each.user_attrs["tweak"] for each in trials[1:]]
+    begins = next(i for i, each in enumerate(tweaks) if not {"blocks", "batch_norm"} & each.keys())
+    assert tweaks[begins]["optimizer.use_ema"] is True
+    assert "Averaged weights" in trials[begins + 1].user_attrs["sentence"]
+    for each in trials:
+        parent = each.user_attrs.get("parent")
+        if parent is not None and trials[parent].params["optimizer.use_ema"]:
+            assert each.params["optimizer.use_ema"] is True
+    few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(5)
+    assert not any(each.params["optimizer.use_ema"] for each in few)
+
+
+def test_near_the_target_weights_are_averaged_before_steps_are_made_smaller():
+    near = epochs([0.7, 0.8, 0.85, 0.86, 0.87, 0.87], [0.7, 0.8, 0.86, 0.885, 0.88, 0.885])
+    trials = Campaign(lambda values, trial: near, start=PLAIN, steps=87).steps(2)
+    assert trials[1].user_attrs["kind"] == "settle"
+    assert trials[1].user_attrs["tweak"] == {"optimizer.use_ema": True, "fit.epochs": 8}
 
 
 def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end():

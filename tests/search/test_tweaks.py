@@ -5,7 +5,7 @@ import random
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from jobs.search.tweaks import ANSWERS, AVERAGING, Model, candidates
+from jobs.search.tweaks import ANSWERS, AVERAGING, RATE, Model, candidates
 from jobs.source.ranges import AUGMENTATION
 from tests.search.campaign import START, distribution_of
 
@@ -76,32 +76,62 @@ def test_longer_stays_moderate_because_a_child_goes_on_from_its_parent():
     assert "longer" not in tweaks({**START, "fit.epochs": 30})
 
 
-def averaged(steps, held=(), **params):
-    model = Model({**START, AVERAGING: False, **params}, held, DISTRIBUTIONS, steps=steps)
-    return {AVERAGING in each.tweak for each in candidates(MAKERS, model)}
+def averaging(steps=87, held=(), inherits=True, **params):
+    """The tweaks that average the weights, and those that do not."""
+    start = {**START, AVERAGING: False, **params}
+    model = Model(start, held, DISTRIBUTIONS, steps=steps, inherits=inherits)
+    found = [each.tweak for each in candidates(MAKERS, model)]
+    return [t for t in found if AVERAGING in t], [t for t in found if AVERAGING not in t]
 
 
-def test_averaged_weights_come_with_any_first_tweak():
-    assert averaged(87) == {True}
+def has_new_layers(tweak):
+    return not tweak.keys().isdisjoint(("blocks", "batch_norm"))
+
+
+def test_averaged_weights_come_with_a_tweak_whose_weights_are_all_known():
+    averaged, others = averaging()
+    assert averaged
+    assert others
+    assert not any(map(has_new_layers, averaged))
+    assert all(map(has_new_layers, others))
+
+
+def test_where_nothing_is_inherited_averaged_weights_come_with_any_tweak():
+    averaged, others = averaging(inherits=False)
+    assert any(map(has_new_layers, averaged))
+    assert others == []
 
 
 def test_a_network_that_averages_is_not_asked_to_again():
-    assert averaged(87, **{AVERAGING: True}) == {False}
+    assert averaging(**{AVERAGING: True})[0] == []
 
 
 @pytest.mark.parametrize("steps", [None, 10])
 def test_averages_that_would_lag_or_might_are_left_out(steps):
-    assert averaged(steps) == {False}
+    assert averaging(steps)[0] == []
 
 
 def test_a_script_that_holds_its_optimizer_keeps_its_weights():
-    assert averaged(87, {AVERAGING}) == {False}
+    assert averaging(held={AVERAGING})[0] == []
 
 
 def test_the_words_say_what_averaging_is_for():
     model = Model({**START, AVERAGING: False}, (), DISTRIBUTIONS, steps=87)
     for each in candidates(MAKERS, model):
-        assert "Averaged weights" in each.answer
+        assert ("Averaged weights" in each.answer) is (AVERAGING in each.tweak)
+
+
+@pytest.mark.parametrize(
+    ("params", "known", "tweak"),
+    [
+        ({AVERAGING: False}, {"steps": 87}, {AVERAGING: True, "fit.epochs": 8}),
+        ({AVERAGING: True}, {"steps": 87}, {RATE: 3e-4, "fit.epochs": 8}),
+        ({AVERAGING: False}, {"steps": 10}, {RATE: 3e-4, "fit.epochs": 8}),
+        ({AVERAGING: False}, {"steps": 87, "inherits": False}, {}),
+    ],
+)
+def test_weights_get_calmer_by_averages_and_then_by_smaller_steps(params, known, tweak):
+    assert Model({**START, **params}, (), DISTRIBUTIONS, **known).settled() == tweak
 
 
 def varied(now, **known):

@@ -1,5 +1,7 @@
 """What a normalisation is written as, and where it stands."""
 
+import re
+
 import pytest
 
 from jobs.source.rewrite import CannotRewrite, rewrite
@@ -160,8 +162,8 @@ def test_a_block_that_is_added_later_is_normalised_like_the_last_one(tmp_path):
     ("given", "tweak", "momentum"),
     [
         ('"adam"', {}, 0.9),
-        ('"adam"', {"optimizer.use_ema": True}, 0.97),
-        ("optimizers.Adam(1e-3, use_ema=True)", {}, 0.97),
+        ('"adam"', {"optimizer.use_ema": True}, 0.99),
+        ("optimizers.Adam(1e-3, use_ema=True)", {}, 0.99),
         ("optimizers.Adam(1e-3, use_ema=True)", {"optimizer.use_ema": False}, 0.9),
     ],
 )
@@ -175,6 +177,52 @@ def test_statistics_are_calmer_where_weights_are_averaged(tmp_path, given, tweak
     (tmp_path / "cnn.py").write_text(changed)
     back = {"batch_norm": False, "optimizer.use_ema": "use_ema" in given}
     assert rewrite(tmp_path, "cnn.py", back)["cnn.py"].decode() == script
+
+
+WITHIN_A_LINE = """\
+model = models.Sequential([Input((64, 64, 3)), layers.Conv2D(8, 3), layers.MaxPooling2D(),
+                           layers.Flatten(), layers.Dense(1, activation="sigmoid")])
+"""
+
+
+@pytest.mark.parametrize("network", [LINES, WITHIN_A_LINE])
+def test_statistics_follow_when_weights_begin_to_be_averaged(tmp_path, network):
+    script = HEAD + network + TRAINED
+    (tmp_path / "cnn.py").write_text(script)
+    tweaks = ({"batch_norm": True}, {"optimizer.use_ema": True}, {"blocks": 2})
+    states = [script]
+    for tweak in tweaks:
+        states.append(rewrite(tmp_path, "cnn.py", tweak)["cnn.py"].decode())
+        (tmp_path / "cnn.py").write_text(states[-1])
+    momenta = [re.findall(r"momentum=([\d.]+)", each) for each in states]
+    assert set(momenta[1]) == {"0.9"}
+    assert momenta[2] == ["0.99"] * len(momenta[1])
+    assert set(momenta[3]) == {"0.99"}
+    for state, back in zip(
+        states[-2::-1],
+        ({"blocks": 1}, {"optimizer.use_ema": False}, {"batch_norm": False}),
+        strict=True,
+    ):
+        assert rewrite(tmp_path, "cnn.py", back)["cnn.py"].decode() == state
+        (tmp_path / "cnn.py").write_text(state)
+
+
+def test_the_pushers_own_normalisations_keep_their_momentum(tmp_path):
+    own = LINES.replace(
+        "layers.MaxPooling2D()",
+        "layers.MaxPooling2D(),\n    layers.BatchNormalization(momentum=0.9)",
+    )
+    assert own != LINES
+    (tmp_path / "cnn.py").write_text(HEAD + own + TRAINED)
+    changed = rewrite(tmp_path, "cnn.py", {"optimizer.use_ema": True})["cnn.py"].decode()
+    assert changed.count("momentum=0.9)") == own.count("momentum=0.9)")
+
+
+def test_a_normalisation_added_before_weights_were_averaged_can_be_taken_out(tmp_path):
+    (tmp_path / "cnn.py").write_text(HEAD + LINES + TRAINED)
+    for tweak in ({"batch_norm": True}, {"optimizer.use_ema": True}, {"batch_norm": False}):
+        (tmp_path / "cnn.py").write_bytes(rewrite(tmp_path, "cnn.py", tweak)["cnn.py"])
+    assert "BatchNormalization" not in (tmp_path / "cnn.py").read_text()
 
 
 PARTIAL = """\
