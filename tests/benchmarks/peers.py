@@ -39,7 +39,6 @@ from trainer import affine, pipelines  # noqa: E402
 from trainer.limits import cpu_share  # noqa: E402
 
 from jobs.source.augmentation import ARGUMENTS  # noqa: E402
-from jobs.source.normalisation import CALM  # noqa: E402
 
 EPOCHS, PATIENCE = 30, 5
 Values = Mapping[str, Any]
@@ -115,7 +114,7 @@ class Work:
                 model.add(layers.BatchNormalization())
             model.add(layers.MaxPooling2D())
             if values["batch_norm"] == "pooled":
-                model.add(layers.BatchNormalization(momentum=CALM))
+                model.add(layers.BatchNormalization(momentum=0.97))
         model.add(layers.Flatten())
         model.add(layers.Dense(values["dense"], activation="relu"))
         if values["dropout"]:
