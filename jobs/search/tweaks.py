@@ -242,6 +242,12 @@ class Model:
         calmer = self.averaged({}) or self.rate(0.3)
         return {**calmer, **self.epochs()} if calmer else {}
 
+    def calmed(self) -> Tweaked:
+        """Averages of the weights alone, of a model whose images are varied as far as they may."""
+        if self.params.get("augmentation") == "none" or not self.averaged({}):
+            return {}
+        return self.settled()
+
     def unsettled(self, tweak: Tweaked) -> Tweaked:
         """A tweak with the learning rate from before the steps were made smaller.
 
@@ -299,6 +305,7 @@ _BOTH: Sequence[Maker] = (
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
 _SETTLE: Maker = (SETTLE, Model.settled, "Calmer weights from here on.")
+_AVERAGE: Maker = ("average", Model.calmed, "Averages may close so slight a gap.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -371,17 +378,20 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
     Deep Learning", 2019). Near the target the noise of the steps is taken out of the weights: they
     are averaged, or moved by smaller steps where they are averaged already (Polyak, Juditsky,
-    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). A rise
-    that leads to the target within a few epochs is given them. One that does not is answered by a
-    deeper network, which rises as well, since it goes on from the same weights; by two blocks at
-    once, because the dense part after them has to be learnt anew each time. Where training is ahead
-    on images as they are, a rise soon ends.
+    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). They
+    are also averaged where training leads by no more than that brings, before regularisation makes
+    learning slower. A rise that leads to the target within a few epochs is given them. One that
+    does not is answered by a deeper network, which rises as well, since it goes on from the same
+    weights; by two blocks at once, because the dense part after them has to be learnt anew each
+    time. Where training is ahead on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
     best = finding.evidence["best"]
     near, missing = is_near(best, target, averaged=averaged), target - best
     found: list[Maker] = []
+    if finding.kind == "opening" and not averaged and finding.evidence["gap"] < _hoped(best):
+        found.append(_AVERAGE)
     if finding.kind in ("overfit", "opening"):
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]
@@ -397,8 +407,13 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
 
 def is_near(best: float, target: float, *, averaged: bool = False) -> bool:
     """Whether calmer weights may lead from an accuracy to the target (both 0 to 1)."""
-    hoped = min(NEAREST, SETTLING * (1 - best))
+    hoped = _hoped(best)
     return target - best < (LEFT_BY_AVERAGES * hoped if averaged else hoped)
+
+
+def _hoped(best: float) -> float:
+    """What calmer weights may bring to an accuracy."""
+    return min(NEAREST, SETTLING * (1 - best))
 
 
 def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
