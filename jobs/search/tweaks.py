@@ -360,7 +360,7 @@ AHEAD, AHEAD_OF_VALIDATION = 5, 2
 SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.1
 """The share of the errors, and the accuracy at the most, that calmer weights are hoped to bring,
 and how much of that is left where weights are averaged, by what was measured
-(``tests/benchmarks/README.md``)."""
+(``tests/benchmarks/results``)."""
 
 
 def answers(finding: Diagnosis, target: float, *, averaged: bool = False) -> Sequence[Maker]:

@@ -107,7 +107,7 @@ MOMENTUM, CALM = 0.9, 0.99
 validation says nothing: 0.50 instead of 0.69 after an epoch of 87 steps, with two classes. Averaged
 weights need statistics that change as slowly as they do, over a hundred steps: with 0.9, an epoch
 out of nine fell by 0.07, with 0.97 one by 0.08 after averaging began, with 0.99 none by more than
-0.005 in three trainings (``tests/benchmarks/README.md``)."""
+0.005 in three trainings (``tests/benchmarks/results``)."""
 
 
 def set_batch_norm(change: Change, wanted: bool, *, averaged: bool) -> None:

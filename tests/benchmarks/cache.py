@@ -4,7 +4,8 @@
 
 Draws photographs-sized JPEGs, then reads and trains on them as they are and from the cache, in
 turns, with Keras' ``flow_from_directory``. Prints the median seconds of each and their ratio with
-its lowest and highest. ``training`` is an epoch of the reference model's two-block network.
+its lowest and highest. ``training`` is an epoch of the reference model's two-block network, with
+memory kept and oneDNN as in the trainer.
 """
 
 import argparse
@@ -19,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "docker")]
 
-from PIL import Image
+from PIL import Image  # noqa: E402
+from trainer.allocator import keep_memory  # noqa: E402
+from trainer.onednn import ask_for_onednn  # noqa: E402
 
-from jobs import dataset
-from jobs.settings import RepositorySettings, Settings
-from jobs.source.script import DataFolder, ImageLoading, Place
+from jobs import dataset  # noqa: E402
+from jobs.settings import RepositorySettings, Settings  # noqa: E402
+from jobs.source.script import DataFolder, ImageLoading, Place  # noqa: E402
 
 
 def draw_photographs(folder: Path, count: int, pixels: int) -> None:
@@ -85,6 +89,8 @@ def compare(name: str, plain: Callable[[], object], cached: Callable[[], object]
 
 
 def main() -> None:
+    keep_memory()
+    ask_for_onednn()
     parser = argparse.ArgumentParser(description=__doc__)
     for option, default in (("images", 600), ("pixels", 500), ("size", 64), ("rounds", 5)):
         parser.add_argument(f"--{option}", type=int, default=default)

@@ -164,7 +164,7 @@ def shown(found: Sequence[float], cap: float) -> str:
     """Median (lowest to highest); ``> cap`` where it lies beyond."""
     middle = statistics.median_low(found)
     text = [f"> {cap:.0f}" if value == float("inf") else f"{value:.0f}" for value in found]
-    if len(found) == 1:
+    if len(set(text)) == 1:
         return text[0]
     low, high = min(found), max(found)
     ends = [f"> {cap:.0f}" if each == float("inf") else f"{each:.0f}" for each in (low, high)]
@@ -190,9 +190,10 @@ def table(runs: list[Run], targets: Sequence[float]) -> None:
 
 def _row(arm: str, found: list[Run], ours: list[Run], targets: Sequence[float], clock: str) -> str:
     cells = []
-    # A run that was ended took at least so long.
-    cap = min(each[clock] for each in found)
     for target in targets:
+        # A run that was ended without the target would have taken longer.
+        ended = [each[clock] for each in found if str(target) not in each["reached"]]
+        cap = min(ended, default=0.0)
         measured = times(found, target, clock)
         cell = shown(measured, cap)
         base = times([each for each in ours if each["arm"] == "retune"], target, clock)
@@ -212,6 +213,7 @@ def draw(runs: list[Run], targets: Sequence[float], picture: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     names = [arm for arm in (*RETUNE, *PEERS) if any(each["arm"] == arm for each in runs)]
     figure, axes = plt.subplots(
@@ -229,6 +231,7 @@ def draw(runs: list[Run], targets: Sequence[float], picture: Path) -> None:
         axis.set_title(f"to {target:.2f}")
         axis.set_xlabel("seconds (grey: ended without)")
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(visible=True, axis="x", alpha=0.3)
     first = axes[0] if len(targets) > 1 else axes
     first.set_yticks(range(len(names)), list(reversed(names)))
