@@ -3,7 +3,7 @@
 import random
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,12 +23,14 @@ from jobs.search.diagnosis import Diagnosis, diagnose
 from jobs.search.history import History, result, values
 from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import (
+    AVERAGE,
     AVERAGING,
     LEAST_BATCH,
     RATE,
     SETTLE,
     Candidate,
     Model,
+    adds_layers,
     answers,
     candidates,
     demanded,
@@ -190,20 +192,28 @@ class RetuneSampler(BaseSampler):
             failed.add(SETTLE)  # smaller and smaller steps lead nowhere
         place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
 
+        averages = any(candidate.kind == AVERAGE for _, candidate in found)
         first = {maker[0] for maker in demanded(finding, self.target, averaged=averaged)}
 
-        def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, bool, float]:
+        def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, bool, bool, float]:
             kind = pair[1].kind
             return (
                 kind in failed,
                 kind not in first,
+                kind == SETTLE and averages,
                 -history.payoff.drawn(kind, place[id(pair[1])], rng),
             )
 
         return sorted(found, key=rank)
 
-    def _model(self, params: Mapping[str, Any], parent: FrozenTrial, history: History) -> Model:
-        held = parent.user_attrs.get("held", {})
+    def _model(
+        self,
+        params: Mapping[str, Any],
+        parent: FrozenTrial,
+        history: History,
+        held: Collection[str] = (),
+    ) -> Model:
+        held = {*parent.user_attrs.get("held", {}), *held}
         settled = parent.user_attrs.get("kind") == SETTLE
         before = history.parent(parent) if settled else None
         return Model(
@@ -231,7 +241,8 @@ class RetuneSampler(BaseSampler):
         if failed.user_attrs.get("kind") == "repair":
             return None
         wanted = failed.user_attrs.get("tweak", {})
-        model = self._model({**values(parent), **wanted}, parent, history)
+        held = {AVERAGING} if adds_layers(wanted) else set()
+        model = self._model({**values(parent), **wanted}, parent, history, held)
         for each in candidates(answers(finding, self.target), model):
             repaired = {**wanted, **each.tweak}
             if repaired.get("fit.batch_size", LEAST_BATCH) < LEAST_BATCH:

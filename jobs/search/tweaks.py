@@ -24,8 +24,8 @@ LEAST_STEPS = 50
 momentum is 0.99) are at most two epochs behind."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
-SETTLE = "settle"
-"""The kind of tweak that goes on from the parent's weights with calmer ones: averaged, or moved by
+AVERAGE, SETTLE = "average", "settle"
+"""The kinds of tweak that go on from the parent's weights with calmer ones: averaged, or moved by
 smaller steps."""
 Tweaked = dict[str, Value]
 
@@ -236,17 +236,18 @@ class Model:
         return self.regularised() if self.params.get("augmentation", "none") == "none" else {}
 
     def settled(self) -> Tweaked:
-        """Averages of the weights from where they are, or smaller steps; of no use without them."""
-        if not self.inherits:
-            return {}
-        calmer = self.averaged({}) or self.rate(0.3)
-        return {**calmer, **self.epochs()} if calmer else {}
+        """Smaller steps from where the weights are; of no use without them."""
+        slower = self.rate(0.3) if self.inherits else {}
+        return {**slower, **self.epochs()} if slower else {}
 
-    def calmed(self) -> Tweaked:
-        """Averages of the weights alone, of a model whose images are varied as far as they may."""
-        if self.params.get("augmentation") == "none" or not self.averaged({}):
-            return {}
-        return self.settled()
+    def averaging(self) -> Tweaked:
+        """Averages of the weights, from where they are."""
+        begun = self.averaged({}) if self.inherits else {}
+        return {**begun, **self.epochs()} if begun else {}
+
+    def averaging_varied(self) -> Tweaked:
+        """The same of a model whose images are varied already."""
+        return {} if self.params.get("augmentation") == "none" else self.averaging()
 
     def unsettled(self, tweak: Tweaked) -> Tweaked:
         """A tweak with the learning rate from before the steps were made smaller.
@@ -263,15 +264,20 @@ class Model:
 
         They cost nothing, and take the noise of the steps out of the weights, and out of what
         validation says of them (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights
-        Leads to Wider Optima and Better Generalization", 2018). Not where a child has layers of
-        its own: the averages would hold their random first values for an epoch and longer.
+        Leads to Wider Optima and Better Generalization", 2018). Not where a child has layers to
+        learn: the averages would hold their random first weights for an epoch and longer.
         """
-        fresh = self.inherits and not tweak.keys().isdisjoint(("blocks", "batch_norm"))
+        fresh = self.inherits and adds_layers(tweak)
         known = self.params.get(AVERAGING) is False and (self._steps or 0) >= LEAST_STEPS
         return {**tweak, AVERAGING: True} if known and not fresh else tweak
 
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}
+
+
+def adds_layers(tweak: Collection[str]) -> bool:
+    """Whether a tweak adds layers with weights."""
+    return "blocks" in tweak or "batch_norm" in tweak
 
 
 def _numbered(params: Mapping[str, Any], pattern: str) -> list[str]:
@@ -304,8 +310,9 @@ _BOTH: Sequence[Maker] = (
     ),
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
-_SETTLE: Maker = (SETTLE, Model.settled, "Calmer weights from here on.")
-_AVERAGE: Maker = ("average", Model.calmed, "Averages may close so slight a gap.")
+_SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
+_AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
+_CLOSE: Maker = (AVERAGE, Model.averaging_varied, "That may close so slight a gap.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -391,12 +398,12 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     near, missing = is_near(best, target, averaged=averaged), target - best
     found: list[Maker] = []
     if finding.kind == "opening" and not averaged and finding.evidence["gap"] < _hoped(best):
-        found.append(_AVERAGE)
+        found.append(_CLOSE)
     if finding.kind in ("overfit", "opening"):
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]
     if near:
-        found.append(_SETTLE)
+        found += [_AVERAGE, _SETTLE]
     elif finding.kind == "rising":
         slope, gap = finding.evidence["slope"], finding.evidence["gap"]
         if gap > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
@@ -423,13 +430,13 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
         tweak = model.allowed(make(model))
         if tweak and tweak not in seen:
             seen.append(tweak)
-            unsettled = model.unsettled(tweak)
+            unsettled = tweak if kind == AVERAGE else model.unsettled(tweak)
             whole = model.averaged(unsettled)
             words = [
                 answer,
                 *([_LARGER_STEPS] if unsettled != tweak else []),
                 *([_QUICKER] if "blocks" in tweak and "batch_norm" in tweak else []),
                 *([_UNMIRRORED] if model.leaves_unmirrored(tweak) else []),
-                *([_AVERAGED] if whole != unsettled else []),
+                *([_AVERAGED] if AVERAGING in whole else []),
             ]
             yield Candidate(kind, whole, " ".join(words))

@@ -1,6 +1,7 @@
 """Batch normalisation as a hyperparameter: behind each convolution and its pooling, or nowhere."""
 
 import ast
+import re
 from collections import Counter, defaultdict
 
 from jobs.source import imports, notes
@@ -132,22 +133,36 @@ def set_batch_norm(change: Change, wanted: bool, *, averaged: bool) -> None:
     change.apply(unused_imports(change))
 
 
-def follow_averages(change: Change, *, averaged: bool) -> None:
+_CALMED = {repr(MOMENTUM): repr(CALM), repr(CALM): repr(MOMENTUM)}
+_OFF = re.compile(
+    r"^# retune: off block \d+ \| [^\r\n]*\bBatchNormalization\([^\r\n]*\bmomentum="
+    r"(?P<momentum>0\.9|0\.99)\)[^\r\n]*# retune: added",
+    re.MULTILINE,
+)
+
+
+def follow_averages(change: Change) -> None:
     """Make the statistics of normalisations that tweaks added as calm as the weights will be.
 
+    Also those in blocks that were taken out. To be called where averaging begins or ends: one
+    momentum is exchanged for the other, which undoes itself whatever a pusher changed by hand.
     They are left alone beside normalisations of the pusher's, which they are like.
     """
     analysis = change.analysis
-    before, after = (MOMENTUM, CALM) if averaged else (CALM, MOMENTUM)
-    sites = set()
+    sites = {
+        Site(path, *found.span("momentum"))
+        for path in (change.script, *analysis.modules)
+        for found in _OFF.finditer(analysis.sources(path).text)
+    }
     for each in analysis.of_kind("BatchNormalization"):
         unit, layer = innermost(analysis.sources, each), each.layer
         if unit is None or not unit.added_as("batch_norm") or not isinstance(layer, Layer):
             return
         given = layer.params.get("momentum")
-        if isinstance(given, Const) and given.value == before and given.site is not None:
+        if isinstance(given, Const) and given.site is not None:
             sites.add(given.site)
-    change.apply([Edit(site, repr(after)) for site in sites])
+    texts = {site: analysis.sources(site.path).at(site) for site in sites}
+    change.apply([Edit(site, _CALMED[text]) for site, text in texts.items() if text in _CALMED])
 
 
 def _add_batch_norm(change: Change, momentum: float) -> None:

@@ -68,11 +68,11 @@ def tweaked(checkout: Checkout, script: str, tweak: Tweak, hold: Collection[str]
     change = _start(checkout, script, hold)
     broken = bool(change.analysis.errors)
     rest = dict(tweak)
+    if _AVERAGES in rest and not _reads(change.analysis, _AVERAGES, rest[_AVERAGES]):
+        normalisation.follow_averages(change)
     for name in _STRUCTURE:
         if name in rest:
             _restructure(change, name, rest.pop(name), tweak)
-    if _AVERAGES in rest:
-        normalisation.follow_averages(change, averaged=rest[_AVERAGES] is True)
     _change_optimizer(change, rest)
     for name in sorted(rest, key=lambda each: (not each.startswith("dropout"), each)):
         _set(change, name, rest[name])

@@ -357,11 +357,23 @@ def test_averaged_weights_come_once_the_new_layers_are_learnt_and_stay():
     assert not any(each.params["optimizer.use_ema"] for each in few)
 
 
-def test_near_the_target_weights_are_averaged_before_steps_are_made_smaller():
-    near = epochs([0.7, 0.8, 0.85, 0.86, 0.87, 0.87], [0.7, 0.8, 0.86, 0.885, 0.88, 0.885])
-    trials = Campaign(lambda values, trial: near, start=PLAIN, steps=87).steps(2)
-    assert trials[1].user_attrs["kind"] == "settle"
+@pytest.mark.parametrize(("second", "parent"), [(0.84, 0), (0.8986, 1)])
+def test_near_the_target_weights_are_averaged_and_then_steps_made_smaller(second, parent):
+    """Of the first trial where averages brought nothing, or of the one that has them."""
+    best = [0.885, second, 0.88]
+
+    def curve(values, trial):
+        reached = best[trial.number]
+        train = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
+        return epochs(train, [0.7, 0.8, 0.86, reached, reached - 0.005, reached])
+
+    trials = Campaign(curve, start=PLAIN, steps=87).steps(3)
+    assert trials[1].user_attrs["kind"] == "average"
     assert trials[1].user_attrs["tweak"] == {"optimizer.use_ema": True, "fit.epochs": 8}
+    assert trials[2].user_attrs["kind"] == "settle"
+    assert trials[2].user_attrs["parent"] == parent
+    assert trials[2].params["optimizer.learning_rate"] == 3e-4
+    assert trials[2].params["optimizer.use_ema"] is True
 
 
 @pytest.mark.parametrize(
@@ -465,3 +477,13 @@ def test_a_repair_by_half_the_batch_leaves_too_small_ones_as_they_are():
     assert third.user_attrs["kind"] == "repair"
     assert third.params["fit.batch_size"] == 4
     assert third.params["batch_norm"] is False
+
+
+def test_a_repair_of_new_layers_does_not_average_their_first_weights():
+    def train(values, trial):
+        return "out-of-memory" if values["blocks"] > 2 else OVERFIT
+
+    third = Campaign(train, start=PLAIN, steps=87).steps(3)[2]
+    assert third.user_attrs["kind"] == "repair"
+    assert third.params["fit.batch_size"] == 16
+    assert third.params["optimizer.use_ema"] is False

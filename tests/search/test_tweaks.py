@@ -125,13 +125,20 @@ def test_the_words_say_what_averaging_is_for():
     ("params", "known", "tweak"),
     [
         ({AVERAGING: False}, {"steps": 87}, {AVERAGING: True, "fit.epochs": 8}),
-        ({AVERAGING: True}, {"steps": 87}, {RATE: 3e-4, "fit.epochs": 8}),
-        ({AVERAGING: False}, {"steps": 10}, {RATE: 3e-4, "fit.epochs": 8}),
+        ({AVERAGING: True}, {"steps": 87}, {}),
+        ({AVERAGING: False}, {"steps": 10}, {}),
         ({AVERAGING: False}, {"steps": 87, "inherits": False}, {}),
     ],
 )
-def test_weights_get_calmer_by_averages_and_then_by_smaller_steps(params, known, tweak):
-    assert Model({**START, **params}, (), DISTRIBUTIONS, **known).settled() == tweak
+def test_averages_go_on_from_the_weights_where_they_may(params, known, tweak):
+    assert Model({**START, **params}, (), DISTRIBUTIONS, **known).averaging() == tweak
+
+
+def test_averages_take_no_larger_steps_beside_them():
+    params = {**START, AVERAGING: False, RATE: 3e-4}
+    model = Model(params, (), DISTRIBUTIONS, steps=87, rate_before_settling=1e-3)
+    (found,) = candidates([("average", Model.averaging, "")], model)
+    assert found.tweak == {AVERAGING: True, "fit.epochs": 8}
 
 
 def varied(now, **known):

@@ -225,6 +225,43 @@ def test_a_normalisation_added_before_weights_were_averaged_can_be_taken_out(tmp
     assert "BatchNormalization" not in (tmp_path / "cnn.py").read_text()
 
 
+@pytest.mark.parametrize("momentum", ["0.9", "0.97", "0.99"])
+@pytest.mark.parametrize("given", ['"adam"', "optimizers.Adam(1e-3, use_ema=True)"])
+def test_averaging_can_begin_and_end_whatever_was_changed_by_hand(tmp_path, momentum, given):
+    script = HEAD.replace("models", "models, optimizers") + LINES + TRAINED
+    (tmp_path / "cnn.py").write_text(script)
+    changed = rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"].decode()
+    by_hand = changed.replace("momentum=0.9", f"momentum={momentum}").replace('"adam"', given)
+    (tmp_path / "cnn.py").write_text(by_hand)
+    averaged = "use_ema" in given
+    assert rewrite(tmp_path, "cnn.py", {"optimizer.use_ema": averaged}) == {}
+    other = rewrite(tmp_path, "cnn.py", {"optimizer.use_ema": not averaged})["cnn.py"]
+    (tmp_path / "cnn.py").write_bytes(other)
+    back = rewrite(tmp_path, "cnn.py", {"optimizer.use_ema": averaged})["cnn.py"]
+    assert back.decode() == by_hand
+
+
+def test_normalisations_of_a_block_that_was_taken_out_follow_as_well(tmp_path):
+    two = LINES.replace(
+        "model.add(layers.Flatten())",
+        "model.add(layers.MaxPooling2D())\nmodel.add(layers.Flatten())",
+    )
+    (tmp_path / "cnn.py").write_text(HEAD + two + TRAINED)
+    for tweak in (
+        {"batch_norm": True},
+        {"blocks": 1},
+        {"optimizer.use_ema": True},
+        {"blocks": 2},
+        {"optimizer.use_ema": False},
+        {"blocks": 1},
+        {"blocks": 2, "optimizer.use_ema": True},
+    ):
+        changed = rewrite(tmp_path, "cnn.py", tweak)["cnn.py"]
+        (tmp_path / "cnn.py").write_bytes(changed)
+        assert len(set(re.findall(r"momentum=([\d.]+)", changed.decode()))) == 1
+    assert "momentum=0.99" in changed.decode()
+
+
 PARTIAL = """\
 Conv = partial(layers.Conv2D, kernel_size=3, activation="relu")
 
