@@ -135,8 +135,9 @@ def set_batch_norm(change: Change, wanted: bool, *, averaged: bool) -> None:
 
 _CALMED = {repr(MOMENTUM): repr(CALM), repr(CALM): repr(MOMENTUM)}
 _OFF = re.compile(
-    r"^# retune: off block \d+ \| [^\r\n]*\bBatchNormalization\([^\r\n]*\bmomentum="
-    r"(?P<momentum>0\.9|0\.99)\)[^\r\n]*# retune: added",
+    rf"^{re.escape(notes.off('block').removesuffix(' | '))} \d+ \| [^\r\n]*\bBatchNormalization\("
+    rf"[^\r\n]*\bmomentum=(?P<momentum>{'|'.join(map(re.escape, _CALMED))})\)"
+    rf"[^\r\n]*{re.escape(notes.ADDED)}",
     re.MULTILINE,
 )
 
