@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from filelock import BaseFileLock, FileLock
 
@@ -35,6 +36,8 @@ class Context:
     environment: Environment
     scheduler: Scheduler
     say: Callable[[str], None] = field(default=say)
+    tweaks: dict[str, Any] = field(default_factory=dict)
+    """By study, what ``jobs.foresight`` remembers in this process."""
 
     @cached_property
     def repository(self) -> Repository:

@@ -10,6 +10,7 @@ from jobs.ending import end_study
 from jobs.environment.base import Limits, Specification
 from jobs.environment.container import writable_places
 from jobs.errors import RetuneError
+from jobs.foresight import tweaks
 from jobs.scheduler.base import Next, following
 from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
@@ -82,7 +83,9 @@ def _read(context: Context, study: Study, trial: int) -> Reading:
         _record_wishes(context, study, wanted, reading)
         context.say(explain(reading))
         return reading
-    return detect.read(
+    attempt = study.trial(trial)
+    known = tweaks(context, study).reading(attempt.get("parent"), attempt.get("tweak", {}))
+    return known or detect.read(
         checkout, study.get("script"), hold=study.get("hold", []), allow=study.get("allow", [])
     )
 

@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Request, Result, Spool
+from jobs.foresight import foresee
 from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
@@ -69,14 +70,21 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     look = time.monotonic()
+    in_one_process = context.settings.scheduler == "inline"
     while True:
         result = spool.result()  # read before the epochs: once it is there, they all are
         epochs = list(spool.epochs())
+        ending = None
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
             context.say(epoch_line(epoch, study.get("target")))
             if result is None and (reason := pruner.reason(asked, trial.frozen())):
                 spool.stop(reason)
+                ending = TrialState.PRUNED
+            elif result is None and epoch.epoch >= epoch.epochs:
+                ending = TrialState.COMPLETE
+        if ending is not None and in_one_process:
+            foresee(context, study, trial, ending)
         seen = max(seen, len(epochs))
         if result is not None:
             trial.record_curves(epochs)

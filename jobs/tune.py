@@ -1,23 +1,18 @@
 """Job 4, tune: the target is reached, or the budget is spent, or the next tweak is pushed."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
 
 from jobs.context import Context
 from jobs.ending import complete_ending, end_study
+from jobs.foresight import make_sampler, tweaks
 from jobs.publish import publish_for_build
 from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
 from jobs.scheduler.base import CHAIN, Next
 from jobs.search.proposal import Proposal
-from jobs.search.sampler import Exhausted, RetuneSampler
-from jobs.source.rewrite import CannotRewrite, rewrite
-from jobs.source.script import Value
+from jobs.search.sampler import Exhausted
 from jobs.source.words import describe
 from jobs.study import Outcome, Study, StudyView, Trial
 
-Rewriter = Callable[[int, Mapping[str, Value]], dict[str, bytes]]
-"""From a trial's number and a tweak of it to the files that it changes. Raises CannotRewrite."""
 FAILURES_IN_A_ROW = 3
 HOPELESS = ("script-error", "no-fit", "no-accuracy")
 """Failures of the script as pushed that no tweak mends."""
@@ -107,12 +102,11 @@ def _confirmation(study: Study, view: StudyView) -> Proposal:
 def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal | None) -> Next:
     """Commit and push the trial that follows ``trial``, as proposed or as the sampler says."""
     with context.lock(study.name):
-        rewritten = _rewriter(context, study)
-        sampler = _make_sampler(study, rewritten)
+        sampler = make_sampler(context, study)
         next_trial = study.ask(trial, None if proposal else sampler)
         if next_trial.get("commit") is None:
             chosen = proposal or sampler.proposal(study.optuna_study(), next_trial.frozen())
-            commit = _commit(context, study, next_trial, chosen, rewritten)
+            commit = _commit(context, study, next_trial, chosen)
             context.repository.push(commit, trial_branch(study.name, next_trial.number))
             next_trial.set("commit", commit)
     view = next_trial.view()
@@ -121,9 +115,7 @@ def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal |
     return Next(CHAIN[0], study.name, view.number)
 
 
-def _commit(
-    context: Context, study: Study, trial: Trial, proposal: Proposal, rewritten: Rewriter
-) -> str:
+def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> str:
     parent = study.trial(proposal.parent)
     if not proposal.tweak:
         trial.record_proposal(proposal, "from scratch")
@@ -132,7 +124,7 @@ def _commit(
     words = describe(before, {**before, **proposal.tweak})
     if proposal.kind == "confirm":
         words = f"from scratch, {words}"
-    changes = rewritten(proposal.parent, proposal.tweak)
+    changes = tweaks(context, study).files(proposal.parent, proposal.tweak)
     trial.record_proposal(proposal, words)
     return context.repository.commit_trial(
         study.name,
@@ -155,46 +147,6 @@ def _message(study: Study, trial: Trial, proposal: Proposal, words: str) -> str:
     }
     lines = [f"{key}: {value}" for key, value in trailers.items()]
     return "\n".join([subject, "", body, "", *lines]) + "\n"
-
-
-def _rewriter(context: Context, study: Study) -> Rewriter:
-    """``rewrite`` for the trials of a study, which remembers: the sampler asks whether a tweak can
-    be built, and the one that it chooses is committed."""
-    facts = study.facts()
-    known: dict[str, dict[str, bytes]] = {}
-
-    def rewritten(parent: int, tweak: Mapping[str, Value]) -> dict[str, bytes]:
-        key = json.dumps([parent, tweak], sort_keys=True)
-        if key not in known:
-            known[key] = rewrite(
-                context.source(study.name, parent),
-                facts["script"],
-                tweak,
-                hold=facts.get("hold", []),
-                allow=facts.get("allow", []),
-            )
-        return known[key]
-
-    return rewritten
-
-
-def _make_sampler(study: Study, rewritten: Rewriter) -> RetuneSampler:
-    facts = study.facts()
-
-    def buildable(parent: int, tweak: Mapping[str, Value]) -> str | None:
-        try:
-            rewritten(parent, tweak)
-        except CannotRewrite as error:
-            return str(error)
-        return None
-
-    return RetuneSampler(
-        target=facts["target"],
-        buildable=buildable,
-        classes=facts.get("classes"),
-        validation_images=facts.get("validation_images"),
-        inherits=facts.get("inherit", True),
-    )
 
 
 if __name__ == "__main__":

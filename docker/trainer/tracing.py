@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras.src import backend, tree
+from keras.src.models.functional import Functional
 
 _STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 
@@ -50,16 +51,27 @@ def _steps_as_keras_does(model: keras.Model) -> bool:
 
 def _build_metrics(model: keras.Model, batch: Any) -> None:
     metrics, loss = model._compile_metrics, model._compile_loss
+    if all(part is None or part.built for part in (loss, metrics)):
+        return
     try:
-        symbols = tree.map_structure(
-            lambda each: keras.KerasTensor(each.shape, backend.standardize_dtype(each.dtype)),
-            batch,
-        )
+        symbols = tree.map_structure(_symbol, batch)
         x, y, weights = keras.utils.unpack_x_y_sample_weight(symbols)
-        predicted = backend.compute_output_spec(model, x, training=False)
+        predicted = _predicted(model, x)
         for part, compute in ((loss, model._compute_loss), (metrics, model.compute_metrics)):
             if part is not None and not part.built:
                 backend.compute_output_spec(compute, x, y, predicted, sample_weight=weights)
     except Exception:
         # Of an unknown shape, or of no use: the first step builds them, or says what is wrong.
         return
+
+
+def _symbol(spec: tf.TensorSpec) -> keras.KerasTensor:
+    """Of a batch of any size, as a network's own input is."""
+    return keras.KerasTensor((None, *spec.shape[1:]), backend.standardize_dtype(spec.dtype))
+
+
+def _predicted(model: keras.Model, x: Any) -> Any:
+    """What the model gives for these symbols. Keras' own kinds know it without being called."""
+    if type(model) in (keras.Sequential, Functional):
+        return model.compute_output_spec(x)
+    return backend.compute_output_spec(model, x, training=False)

@@ -3,7 +3,7 @@
 import random
 import warnings
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from jobs.environment.spool import Epoch
 from jobs.errors import RetuneError
@@ -130,6 +130,18 @@ class RetuneSampler(BaseSampler):
         if found is None:
             raise KeyError(trial.number)
         return found
+
+    def foresee(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> Proposal | None:
+        """What would be proposed next if the study's trials were these. Stores nothing.
+
+        None where no script could be read so far. Raises Exhausted.
+        """
+        history = History(trials, self.validation_images)
+        if not history.readable:
+            return None
+        upcoming = optuna.trial.create_trial(state=TrialState.RUNNING)
+        upcoming.number = len(trials)
+        return self._propose(study, upcoming, history)
 
     @staticmethod
     def _stored(study: optuna.Study, trial: FrozenTrial) -> Proposal | None:

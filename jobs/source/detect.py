@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from jobs.errors import RetuneError
@@ -26,12 +26,14 @@ def read(
     script: str,
     hold: Collection[str] = (),
     allow: Collection[str] = (),
+    changed: Mapping[str, bytes] | None = None,
 ) -> Reading:
     """What the file ``script`` of the checkout ``root`` is, and what can be tuned in it.
 
+    ``changed``: files that are to be read with other contents than they have there.
     Raises RetuneError with one sentence where there is no such file, or it is no Python.
     """
-    checkout = Checkout(root)
+    checkout = Checkout(root).with_changes(changed or {})
     path = _named(checkout, script)
     try:
         return _reading(checkout, analyse(checkout, path, hold), allow)

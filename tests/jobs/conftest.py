@@ -66,6 +66,7 @@ class PlayedEnvironment:
     condition: Condition = Condition.ABSENT
     running: dict[str, tuple[threading.Event, threading.Thread]] = field(default_factory=dict)
     deaf: bool = False
+    gap: float = 0.0
 
     def launch(self, specification: Specification) -> State:
         self.launched.append(specification)
@@ -86,7 +87,7 @@ class PlayedEnvironment:
                 request = spool.request()
                 if request is not None and spool.result() is None and not self.deaf:
                     accuracies, result = self.play(request)
-                    write_progress(spool, accuracies)
+                    write_progress(spool, accuracies, self.gap)
                     if result.outcome == "complete":
                         spool.model.write_bytes(b"weights")
                     spool.conclude(result)
@@ -112,7 +113,8 @@ class PlayedEnvironment:
         return "played"
 
 
-def write_progress(spool: Spool, accuracies: list[float]) -> None:
+def write_progress(spool: Spool, accuracies: list[float], gap: float = 0.0) -> None:
+    """``gap``: by so much the accuracy on the training data is above validation."""
     lines = [
         Epoch(
             epoch=number,
@@ -120,9 +122,9 @@ def write_progress(spool: Spool, accuracies: list[float]) -> None:
             fit=1,
             seconds=1.0,
             logs={"val_accuracy": accuracy},
-            loss=1 - accuracy,
+            loss=1 - accuracy - gap,
             val_loss=1 - accuracy,
-            accuracy=accuracy,
+            accuracy=accuracy + gap,
             val_accuracy=accuracy,
         ).to_json()
         for number, accuracy in enumerate(accuracies, start=1)

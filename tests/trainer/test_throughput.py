@@ -218,7 +218,7 @@ def test_a_trial_computes_with_onednn(study):
 
 
 @pytest.mark.tensorflow
-def test_the_first_step_is_traced_once(study):
+def test_each_step_is_traced_once(study):
     script = """
     import json
 
@@ -226,19 +226,20 @@ def test_the_first_step_is_traced_once(study):
 
     class Counted(layers.Layer):
         def call(self, inputs, training=False):
-            if training:
-                traced.append(1)
+            traced.append(training)
             return inputs
 
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), Counted(),
                               layers.Flatten(), layers.Dense(2, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    traced.clear()
     model.fit(x[:64], y[:64], epochs=1, validation_data=(x[64:80], y[64:80]))
-    json.dump(len(traced), open("seen.json", "w"))
+    model.evaluate(x[:16], y[:16])
+    json.dump(traced, open("seen.json", "w"))
     """
     result, spool = study.run(DATA + textwrap.dedent(script), target=None)
     assert result.outcome == "complete", result.reason
-    assert read_json(spool, "seen.json") == 1
+    assert read_json(spool, "seen.json") == [True, False]  # a training step, a validation step
 
 
 SAME = """
