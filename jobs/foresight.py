@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
+from jobs.search.history import result
 from jobs.search.sampler import RetuneSampler
 from jobs.source import detect
 from jobs.source.rewrite import CannotRewrite, rewrite
@@ -104,8 +105,8 @@ def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> 
     Nothing is recorded, and what goes wrong shows where the tweak is needed.
     """
     trials = study.frozen()
-    ended = _ended(trials[trial.number], state)
-    if ended is None or (ended.user_attrs["result"]["objective"] or 0.0) >= study.get("target"):
+    ended = _ended(trials[trial.number], state, _steps(trials, trial))
+    if ended is None or result(ended)["objective"] >= study.get("target"):
         return
     trials = [*trials[: trial.number], ended, *trials[trial.number + 1 :]]
     try:
@@ -116,18 +117,26 @@ def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> 
         return
 
 
-def _ended(trial: FrozenTrial, state: TrialState) -> FrozenTrial | None:
+def _steps(trials: list[FrozenTrial], trial: Trial) -> int | None:
+    """In an epoch, which only a result tells: as many as the parent took."""
+    parent = trial.get("parent")
+    steps: int | None = None if parent is None else result(trials[parent]).get("steps")
+    return steps
+
+
+def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTrial | None:
     """A running trial as if it had ended now; None where it has no accuracy."""
     epochs = [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
     accuracies = [each.val_accuracy for each in epochs if each.val_accuracy is not None]
     if not accuracies:
         return None
-    result = Result("complete", max(accuracies), seconds_in_fit=sum(e.seconds for e in epochs))
+    seconds = sum(each.seconds for each in epochs)
+    end = Result("complete", max(accuracies), steps=steps, seconds_in_fit=seconds)
     found = copy.copy(trial)
-    found.user_attrs = {**trial.user_attrs, "result": asdict(result)}
+    found.user_attrs = {**trial.user_attrs, "result": asdict(end)}
     found.state = state
     if state == TrialState.COMPLETE:
-        found.value = result.objective
+        found.value = end.objective
     return found
 
 
