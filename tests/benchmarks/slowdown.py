@@ -1,11 +1,12 @@
 """Does a script train slower under the trainer than by itself?
 
-    jobs/python tests/benchmarks/slowdown.py [--images 600] [--epochs 4] [--rounds 3]
+    jobs/python tests/benchmarks/slowdown.py [--images 600] [--epochs 4] [--rounds 3] [--pixels N]
 
 Trains the reference script on drawn faces, in turns by ``python cnn.py`` and in a trial of the
-trainer, both with the same processors. Compared are the seconds of all epochs but the first, as
-Keras' callbacks see them; the rest is start-up, which the trainer has once for a study. Prints the
-median of each and their ratio with its lowest and highest.
+trainer, both with the same processors; with ``--pixels``, on JPEGs of so many, which the trial is
+given from the image cache, as Retune does it. Compared are the seconds of all epochs but the first,
+as Keras' callbacks see them; the rest is start-up, which the trainer has once for a study. Prints
+the median of each and their ratio with its lowest and highest.
 """
 
 import argparse
@@ -18,14 +19,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from jobs import dataset  # noqa: E402
 from jobs.environment.base import Limits, Specification  # noqa: E402
 from jobs.environment.process import ProcessEnvironment  # noqa: E402
 from jobs.environment.spool import Request, Spool  # noqa: E402
+from jobs.settings import RepositorySettings, Settings  # noqa: E402
+from jobs.source.script import DataFolder, ImageLoading, Place  # noqa: E402
+from tests.benchmarks.cache import draw_photographs  # noqa: E402
 
+SPLITS: tuple[Literal["train"], Literal["validation"]] = ("train", "validation")
 CLOCK = """
 import json
 import time
@@ -61,6 +68,23 @@ def seconds(folder: Path) -> float:
     return sum(json.loads(line) for line in lines[1:])
 
 
+def draw_faces(folder: Path, images: int) -> Path:
+    counts = ("--train", str(images), "--validation", "200", "--test", "0")
+    draw = [sys.executable, "-m", "model.faces", str(folder), *counts]
+    subprocess.run(draw, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def cache(data: Path, place: Path) -> Path:
+    """The folder of decoded images that Retune would give the reference script."""
+    images = ImageLoading((64, 64), 3, None, "flow_from_directory")
+    named = [DataFolder(f"dataset/{split}", split, Place("cnn.py", 1)) for split in SPLITS]
+    settings = Settings(home=place / "home", datasets=data.parent, dataset=data.name)
+    return dataset.prepare(settings, RepositorySettings(), place, named, images, print).folders[
+        data.name
+    ]
+
+
 def by_itself(folder: Path, script: str, data: Path) -> float:
     folder.mkdir()
     (folder / "cnn.py").write_text(script)
@@ -77,7 +101,7 @@ def in_a_trial(study: Path, number: int, script: str) -> float:
     (source / "cnn.py").write_text(script)
     spool = Spool.of(study, number)
     spool.submit(
-        Request(study=study.name, trial=number, script="cnn.py", data={"dataset": "faces"})
+        Request(study=study.name, trial=number, script="cnn.py", data={"dataset": "images"})
     )
     while (result := spool.result()) is None:
         time.sleep(0.05)
@@ -89,13 +113,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for option, default in (("images", 600), ("epochs", 4), ("rounds", 3)):
         parser.add_argument(f"--{option}", type=int, default=default)
+    parser.add_argument("--pixels", type=int)
     chosen = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     place = Path(tempfile.mkdtemp(prefix="retune-benchmark-"))
-    data, study = place / "faces", place / "home" / "studies" / "slowdown"
-    counts = ("--train", str(chosen.images), "--validation", "200", "--test", "0")
-    draw = [sys.executable, "-m", "model.faces", str(data), *counts]
-    subprocess.run(draw, cwd=ROOT, check=True, capture_output=True)
+    study = place / "home" / "studies" / "slowdown"
+    if chosen.pixels:
+        data = place / "offered" / "photographs"
+        for split, count in zip(SPLITS, (chosen.images, 200), strict=True):
+            draw_photographs(data / split, count, chosen.pixels)
+        given = cache(data, place)
+    else:
+        given = data = draw_faces(place / "faces", chosen.images)
     for folder in ("source", "trials"):
         (study / folder).mkdir(parents=True)
     environment = ProcessEnvironment(place / "home")
@@ -105,7 +134,7 @@ def main() -> None:
             Specification(
                 study=study.name,
                 folder=study,
-                data={"faces": data},
+                data={"images": given},
                 limits=Limits(
                     memory=4 << 30, cpus=processors, processes=512, shared_memory=512 << 20
                 ),
