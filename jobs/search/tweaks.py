@@ -363,7 +363,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "converged": _SETTLED,
 }
 AHEAD, AHEAD_OF_VALIDATION = 5, 2
-"""So many epochs a rise is trusted to go on; and where training is ahead on images as they are."""
+"""So many epochs a rise is trusted to go on; and where training is ahead of validation."""
 SETTLING, NEAREST, LEFT_BY_AVERAGES = 0.16, 0.04, 0.1
 """The share of the errors, and the accuracy at the most, that calmer weights are hoped to bring,
 and how much of that is left where weights are averaged, by what was measured
@@ -387,17 +387,22 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     are averaged, or moved by smaller steps where they are averaged already (Polyak, Juditsky,
     "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). They
     are also averaged where training leads by no more than that brings, before regularisation makes
-    learning slower. A rise that leads to the target within a few epochs is given them. One that
-    does not is answered by a deeper network, which rises as well, since it goes on from the same
-    weights; by two blocks at once, because the dense part after them has to be learnt anew each
-    time. Where training is ahead on images as they are, a rise soon ends.
+    learning slower, and trained on where the target is two epochs of learning away. A rise that
+    leads to the target within a few epochs is given them. One that does not is answered by a deeper
+    network, which rises as well, since it goes on from the same weights; by two blocks at once,
+    because the dense part after them has to be learnt anew each time; by a wider one where the
+    images bear no further block. Where training is ahead on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
     best = finding.evidence["best"]
     near, missing = is_near(best, target, averaged=averaged), target - best
     found: list[Maker] = []
-    if finding.kind == "opening" and not averaged and finding.evidence["gap"] < _hoped(best):
+    if finding.kind == "opening" and averaged:
+        # Calm weights follow the training with a delay.
+        found += [_LONGER] if missing <= AHEAD_OF_VALIDATION * finding.evidence["slope"] else []
+    elif finding.kind == "opening" and finding.evidence["train"] - best < _hoped(best):
+        # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
         found.append(_CLOSE)
     if finding.kind in ("overfit", "opening"):
         # A new block has much to learn anew, which near the target only costs time.
@@ -406,9 +411,11 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         found += [_AVERAGE, _SETTLE]
     elif finding.kind == "rising":
         slope, gap = finding.evidence["slope"], finding.evidence["gap"]
-        if gap > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
+        # What training says is the mean over an epoch: at its end it is half a slope ahead of that.
+        if gap + slope / 2 > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
             found += _BOTH
-        found += [_LONGER] if missing <= AHEAD * slope else [_TWO_DEEPER, _DEEPER, _ALONE]
+        deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDER]
+        found += [_LONGER] if missing <= AHEAD * slope else deeper
     return found
 
 

@@ -99,13 +99,14 @@ class Campaign:
         name: str = "main-0000000",
         steps: int | None = None,
         mirroring: float | None = None,
+        classes: int = 2,
     ) -> None:
         self.train, self.start, self.held = train, dict(start), dict(held or {})
         self.optimizer_steps, self.mirroring = steps, mirroring
         self.sampler = RetuneSampler(
             target=target,
             buildable=buildable,
-            classes=2,
+            classes=classes,
             validation_images=600,
             inherits=inherits,
             seed=seed,

@@ -47,6 +47,7 @@ def trained():
     return train
 
 
+VARIED = {**START, "augmentation": "medium", "dropout1.rate": 0.3}
 BOTH = {
     "blocks": 4,
     "conv3.filters": 64,
@@ -107,12 +108,20 @@ def test_from_scratch_a_changed_network_is_given_more_epochs():
 
 
 def test_a_rise_that_leads_to_no_target_is_answered_by_two_blocks():
-    slow = epochs([0.58, 0.66, 0.69, 0.71, 0.74], [0.58, 0.67, 0.69, 0.70, 0.73])
+    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
     campaign = Campaign(lambda values, trial: slow, target=0.95)
     campaign.step()
     second = campaign.step()
     assert second.user_attrs["kind"] == "deeper"
     assert second.user_attrs["tweak"]["blocks"] == 4
+
+
+def test_a_rise_that_leads_to_no_target_is_answered_by_width_where_no_block_can_be_added():
+    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
+    campaign = Campaign(lambda values, trial: slow, target=0.95, held={"blocks": "held"})
+    second = campaign.steps(2)[1]
+    assert second.user_attrs["kind"] == "wider"
+    assert second.user_attrs["tweak"] == {"conv2.filters": 64}
 
 
 def test_near_the_target_the_steps_are_made_smaller():
@@ -139,7 +148,7 @@ def test_smaller_steps_are_not_made_smaller_again():
 
 
 def test_a_rise_is_answered_by_more_epochs():
-    campaign = Campaign(lambda values, trial: RISING)
+    campaign = Campaign(lambda values, trial: RISING, start=VARIED)
     campaign.step()
     assert campaign.step().user_attrs["tweak"] == {"fit.epochs": 8}
 
@@ -150,7 +159,7 @@ def test_a_rise_that_leads_to_the_target_is_gone_on_with_whatever_has_paid(seed)
         higher = [each.val_accuracy + 0.02 * trial.number for each in RISING]
         return epochs([each + 0.01 for each in higher], higher)
 
-    trials = Campaign(train, target=0.85, seed=seed).steps(4)
+    trials = Campaign(train, start=VARIED, target=0.85, seed=seed).steps(4)
     assert {each.user_attrs["kind"] for each in trials[1:]} == {"longer"}
 
 
@@ -392,6 +401,29 @@ def test_a_slight_gap_is_answered_by_averages_before_more_regularisation(lead, a
         assert trials[1].user_attrs["tweak"] == {"optimizer.use_ema": True}
 
 
+def test_a_gap_that_is_the_noise_of_validation_is_answered_by_averages():
+    train = [0.29, 0.38, 0.42, 0.45, 0.47, 0.485, 0.49, 0.5]
+    noisy = epochs(train, [0.390, 0.411, 0.438, 0.439, 0.446, 0.391, 0.458, 0.493])  # as measured
+    start = {**PLAIN, "augmentation": "medium", "batch_norm": True, "fit.epochs": 8}
+    campaign = Campaign(lambda values, trial: noisy, start=start, steps=79, target=0.6, classes=10)
+    second = campaign.steps(2)[1]
+    assert "above validation, and further" in second.user_attrs["sentence"]
+    assert second.user_attrs["tweak"] == {"optimizer.use_ema": True}
+
+
+def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learning_away():
+    train = [0.514, 0.53, 0.545, 0.56, 0.575, 0.588, 0.60, 0.61]
+    calm = epochs(train, [0.531, 0.543, 0.554, 0.555, 0.576, 0.571, 0.560, 0.591])  # as measured
+    start = {**START, "augmentation": "medium", "optimizer.use_ema": True, "fit.epochs": 8}
+
+    def kind(target):
+        campaign = Campaign(lambda values, trial: calm, start=start, target=target, classes=10)
+        return campaign.steps(2)[1].user_attrs["kind"]
+
+    assert kind(0.6) == "longer"
+    assert kind(0.7) != "longer"
+
+
 def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end():
     near = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
 
@@ -467,6 +499,15 @@ def test_a_rise_behind_training_on_images_as_they_are_is_trusted_for_two_epochs_
     second = campaign.steps(2)[1]
     assert "still rising" in second.user_attrs["sentence"]
     assert second.user_attrs["kind"] == kind
+
+
+def test_a_rise_on_images_as_they_are_is_not_trusted_where_training_leads_by_the_epoch_s_end():
+    """As seen: seven epochs more of the same left validation at 0.8, and training at 0.98."""
+    train = [0.581, 0.675, 0.710, 0.760, 0.809]
+    even = epochs(train, [0.657, 0.695, 0.640, 0.763, 0.780])
+    second = Campaign(lambda values, trial: even, target=0.9).steps(2)[1]
+    assert "still rising" in second.user_attrs["sentence"]
+    assert second.user_attrs["tweak"] == BOTH
 
 
 def test_a_repair_by_half_the_batch_leaves_too_small_ones_as_they_are():
