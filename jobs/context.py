@@ -36,8 +36,8 @@ class Context:
     environment: Environment
     scheduler: Scheduler
     say: Callable[[str], None] = field(default=say)
-    tweaks: dict[str, Any] = field(default_factory=dict)
-    """By study, what ``jobs.foresight`` remembers in this process."""
+    tweaked_scripts: dict[str, Any] = field(default_factory=dict)
+    """By study, those that ``jobs.foresight`` remembers for the jobs of this process."""
 
     @cached_property
     def repository(self) -> Repository:

@@ -9,6 +9,7 @@ the result is there, and where it is the same, what it needs is done.
 import copy
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Result
-from jobs.errors import RetuneError
 from jobs.search.history import result
 from jobs.search.sampler import RetuneSampler
 from jobs.source import detect
@@ -27,11 +27,11 @@ from jobs.study import Study, Trial
 
 Files = dict[str, bytes]
 MOST = 64
-"""So many tweaks are remembered, the newest ones."""
+"""So many are remembered, the newest ones."""
 
 
-class Tweaks:
-    """The tweaks of a study that this process has made, and those that it found impossible.
+class TweakedScripts:
+    """The tweaks of a study that this process has made, and how their scripts read.
 
     ``sources``: the folder with the checkouts of the trials. ``facts``: the study's; ``script``,
     ``hold`` and ``allow`` are the same for all of its trials.
@@ -40,24 +40,16 @@ class Tweaks:
     def __init__(self, sources: Path, facts: Mapping[str, Any]) -> None:
         self._sources, self._script = sources, facts["script"]
         self._wishes = {name: facts.get(name, []) for name in ("hold", "allow")}
-        self._made: dict[str, Files | CannotRewrite] = {}
-        self._read: dict[str, Reading] = {}
+        self._files: dict[str, Files] = {}
+        self._readings: dict[str, Reading] = {}
 
     def files(self, parent: int, tweak: Tweak) -> Files:
         """The files of a trial that a tweak of it changes. Raises CannotRewrite."""
         key = _key(parent, tweak)
-        if key not in self._made:
-            _keep(self._made, key, self._rewritten(parent, tweak))
-        found = self._made[key]
-        if isinstance(found, CannotRewrite):
-            raise found
-        return found
-
-    def _rewritten(self, parent: int, tweak: Tweak) -> Files | CannotRewrite:
-        try:
-            return rewrite(self._sources / str(parent), self._script, tweak, **self._wishes)
-        except CannotRewrite as error:
-            return error
+        if key not in self._files:
+            root = self._sources / str(parent)
+            _keep(self._files, key, rewrite(root, self._script, tweak, **self._wishes))
+        return self._files[key]
 
     def impossible(self, parent: int, tweak: Tweak) -> str | None:
         """Why the tweaked script could not be built, or None where it could."""
@@ -69,22 +61,34 @@ class Tweaks:
 
     def read(self, parent: int, tweak: Tweak) -> None:
         """Read the tweaked script for whoever asks for its ``reading``. Raises RetuneError."""
-        changed = self.files(parent, tweak)
-        root = self._sources / str(parent)
-        reading = detect.read(root, self._script, **self._wishes, changed=changed)
-        _keep(self._read, _key(parent, tweak), reading)
+        key, root = _key(parent, tweak), self._sources / str(parent)
+        if key not in self._readings:
+            changed = self.files(parent, tweak)
+            reading = detect.read(root, self._script, **self._wishes, changed=changed)
+            _keep(self._readings, key, reading)
 
-    def reading(self, parent: int | None, tweak: Tweak) -> Reading | None:
-        """How the tweaked script reads, where that is known."""
-        return None if parent is None else self._read.get(_key(parent, tweak))
+    def reading(self, parent: int | None, tweak: Tweak, trial: int) -> Reading | None:
+        """How a trial's script reads, where that is known: only if the tweak is what it has.
+
+        A branch that an earlier study left on the remote may hold another one.
+        """
+        if parent is None or (found := self._readings.get(_key(parent, tweak))) is None:
+            return None
+        root = self._sources / str(trial)
+        try:
+            files = self.files(parent, tweak).items()
+            same = all((root / path).read_bytes() == content for path, content in files)
+        except OSError:
+            return None
+        return found if same else None
 
 
-def tweaks(context: Context, study: Study) -> Tweaks:
+def tweaked_scripts(context: Context, study: Study) -> TweakedScripts:
     """Those of this process. The script is known once job 2 has read trial 0."""
-    if study.name not in context.tweaks:
+    if study.name not in context.tweaked_scripts:
         sources = context.source(study.name, 0).parent
-        context.tweaks[study.name] = Tweaks(sources, study.facts())
-    found: Tweaks = context.tweaks[study.name]
+        context.tweaked_scripts[study.name] = TweakedScripts(sources, study.facts())
+    found: TweakedScripts = context.tweaked_scripts[study.name]
     return found
 
 
@@ -92,7 +96,7 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
     facts = study.facts()
     return RetuneSampler(
         target=facts["target"],
-        buildable=tweaks(context, study).impossible,
+        buildable=tweaked_scripts(context, study).impossible,
         classes=facts.get("classes"),
         validation_images=facts.get("validation_images"),
         inherits=facts.get("inherit", True),
@@ -102,19 +106,20 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
 def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
     """Make the tweak that follows a trial if it ends with the epochs it has, as ``state``.
 
-    Nothing is recorded, and what goes wrong shows where the tweak is needed.
+    Nothing is recorded. What goes wrong, whatever it is, shows where the tweak is needed.
     """
     trials = study.frozen()
+    facts = study.facts()
     ended = _ended(trials[trial.number], state, _steps(trials, trial))
-    if ended is None or result(ended)["objective"] >= study.get("target"):
+    if ended is None or len(trials) >= facts["max_trials"]:
         return
     trials = [*trials[: trial.number], ended, *trials[trial.number + 1 :]]
-    try:
+    if any((result(each).get("objective") or 0.0) >= facts["target"] for each in trials):
+        return
+    with suppress(Exception):
         chosen = make_sampler(context, study).foresee(study.optuna_study(), trials)
         if chosen is not None:
-            tweaks(context, study).read(chosen.parent, chosen.tweak)
-    except RetuneError:
-        return
+            tweaked_scripts(context, study).read(chosen.parent, chosen.tweak)
 
 
 def _steps(trials: list[FrozenTrial], trial: Trial) -> int | None:
@@ -126,7 +131,8 @@ def _steps(trials: list[FrozenTrial], trial: Trial) -> int | None:
 
 def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTrial | None:
     """A running trial as if it had ended now; None where it has no accuracy."""
-    epochs = [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
+    curves = [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
+    epochs = [each for each in curves if each.fit == curves[-1].fit]
     accuracies = [each.val_accuracy for each in epochs if each.val_accuracy is not None]
     if not accuracies:
         return None

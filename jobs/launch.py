@@ -10,7 +10,7 @@ from jobs.ending import end_study
 from jobs.environment.base import Limits, Specification
 from jobs.environment.container import writable_places
 from jobs.errors import RetuneError
-from jobs.foresight import tweaks
+from jobs.foresight import tweaked_scripts
 from jobs.scheduler.base import Next, following
 from jobs.settings import RepositorySettings, read_repository_settings
 from jobs.source import detect
@@ -84,7 +84,9 @@ def _read(context: Context, study: Study, trial: int) -> Reading:
         context.say(explain(reading))
         return reading
     attempt = study.trial(trial)
-    known = tweaks(context, study).reading(attempt.get("parent"), attempt.get("tweak", {}))
+    known = tweaked_scripts(context, study).reading(
+        attempt.get("parent"), attempt.get("tweak", {}), trial
+    )
     return known or detect.read(
         checkout, study.get("script"), hold=study.get("hold", []), allow=study.get("allow", [])
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -114,15 +114,13 @@ class Record:
         shown = make_url(url).render_as_string(hide_password=True)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
         try:
-            self.storage = RDBStorage(url, engine_kwargs=arguments)
+            self.storage: BaseStorage = RDBStorage(url, engine_kwargs=arguments)
         except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
             cause = error.__cause__ or error
             raise RetuneError(
                 f"The storage {shown} cannot be opened ({str(cause).splitlines()[0][:200]}); "
                 "start the database or correct RETUNE_STORAGE."
             ) from error
-        if url.startswith("sqlite"):
-            _log_ahead(self.storage)
 
     def names(self) -> list[str]:
         return [each.study_name for each in self.storage.get_all_studies()]
@@ -154,15 +152,6 @@ class Record:
             Study(self.storage, each.study_name, each._study_id)
             for each in self.storage.get_all_studies()
         ]
-
-
-def _log_ahead(storage: RDBStorage) -> None:
-    """Have SQLite wait for the disk once a commit, and not three times; no less is safe by it.
-
-    The file remembers. Where it may only be read, or is in use as this is asked, it stays as it is.
-    """
-    with suppress(SQLAlchemyError), storage.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
 
 class Study:

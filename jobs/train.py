@@ -71,20 +71,22 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     seen = len(trial.get("curves", []))
     look = time.monotonic()
     in_one_process = context.settings.scheduler == "inline"
+    foreseen: set[tuple[int, TrialState]] = set()
     while True:
         result = spool.result()  # read before the epochs: once it is there, they all are
         epochs = list(spool.epochs())
-        ending = None
+        ending: tuple[int, TrialState] | None = None
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
             context.say(epoch_line(epoch, study.get("target")))
             if result is None and (reason := pruner.reason(asked, trial.frozen())):
                 spool.stop(reason)
-                ending = TrialState.PRUNED
-            elif result is None and epoch.epoch >= epoch.epochs:
-                ending = TrialState.COMPLETE
-        if ending is not None and in_one_process:
-            foresee(context, study, trial, ending)
+                ending = epoch.fit, TrialState.PRUNED
+            elif result is None and epoch.epoch >= epoch.epochs > 1:
+                ending = epoch.fit, TrialState.COMPLETE
+        if ending is not None and ending not in foreseen and in_one_process:
+            foreseen.add(ending)
+            foresee(context, study, trial, ending[1])
         seen = max(seen, len(epochs))
         if result is not None:
             trial.record_curves(epochs)

@@ -4,7 +4,7 @@ import time
 
 from jobs.context import Context
 from jobs.ending import complete_ending, end_study
-from jobs.foresight import make_sampler, tweaks
+from jobs.foresight import make_sampler, tweaked_scripts
 from jobs.publish import publish_for_build
 from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
 from jobs.scheduler.base import CHAIN, Next
@@ -124,7 +124,7 @@ def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) ->
     words = describe(before, {**before, **proposal.tweak})
     if proposal.kind == "confirm":
         words = f"from scratch, {words}"
-    changes = tweaks(context, study).files(proposal.parent, proposal.tweak)
+    changes = tweaked_scripts(context, study).files(proposal.parent, proposal.tweak)
     trial.record_proposal(proposal, words)
     return context.repository.commit_trial(
         study.name,

@@ -1,6 +1,7 @@
 """A step traced once: the variables that it would make on its first call are there before."""
 
 import functools
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -71,7 +72,11 @@ def _symbol(spec: tf.TensorSpec) -> keras.KerasTensor:
 
 
 def _predicted(model: keras.Model, x: Any) -> Any:
-    """What the model gives for these symbols. Keras' own kinds know it without being called."""
+    """What the model gives for these symbols.
+
+    Keras' own kinds know it without being called, but for data that they adapt to their inputs.
+    """
     if type(model) in (keras.Sequential, Functional):
-        return model.compute_output_spec(x)
+        with suppress(Exception):
+            return model.compute_output_spec(x)
     return backend.compute_output_spec(model, x, training=False)

@@ -88,6 +88,7 @@ def diagnose(
         "best": curve.best,
         "gap": curve.gap,
         "slope": curve.slope if curve.rises else max(curve.slope, curve.train_slope),
+        "train_slope": curve.train_slope,
         "error": curve.error,
     }
     if curve.train is not None:

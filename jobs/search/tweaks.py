@@ -164,6 +164,11 @@ class Model:
         filters = self.names(r"conv\d+\.filters")
         return {filters[-1]: int(2 * self.params[filters[-1]])} if filters else {}
 
+    def wider_where_deepest(self) -> Tweaked:
+        """Where the images bear no further block, or none may be added."""
+        deeper = self.allowed(self.deeper()) or self.allowed(self.deeper_alone())
+        return {} if deeper else self.wider()
+
     def narrower(self) -> Tweaked:
         filters = self.names(r"conv\d+\.filters")
         widest = max(filters, key=lambda name: self.params[name], default=None)
@@ -319,6 +324,7 @@ _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
 _TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "Two more blocks see larger shapes.")
 _ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
 _WIDER: Maker = ("wider", Model.wider, "More filters in the last block.")
+_WIDEN: Maker = ("wider", Model.wider_where_deepest, _WIDER[2])
 _NARROWER: Maker = ("narrower", Model.narrower, "Fewer filters in the widest block.")
 _KERNEL: Maker = ("kernel", Model.larger_kernel, "A larger first kernel.")
 _NORMALISE: Maker = ("normalise", Model.normalised, "Normalise each block's output.")
@@ -412,9 +418,10 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     elif finding.kind == "rising":
         slope, gap = finding.evidence["slope"], finding.evidence["gap"]
         # What training says is the mean over an epoch: at its end it is half a slope ahead of that.
-        if gap + slope / 2 > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
+        lead = gap + finding.evidence["train_slope"] / 2
+        if lead > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
             found += _BOTH
-        deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDER]
+        deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDEN]
         found += [_LONGER] if missing <= AHEAD * slope else deeper
     return found
 

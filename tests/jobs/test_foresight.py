@@ -1,16 +1,19 @@
 """The tweak that is made while the script before it is still at its end."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
 from jobs import foresight, launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.scheduler.base import Next
+from jobs.search.pruner import FLAT
 from jobs.source import detect
-from tests.jobs.conftest import write_progress
+from tests.jobs.conftest import climbing, write_progress
 
 ACCURACIES = [0.5, 0.52, 0.55]
 OVERFIT = [0.7, 0.7, 0.69, 0.68, 0.67]
@@ -33,38 +36,49 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-def trained(
-    world: Any, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], **more: Any
-) -> str:
-    """Train trial 0, whose script is at its end until job 3 has looked ahead; gives its study."""
-    looked = threading.Event()
+def train_first(
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    accuracies: list[float],
+    foresee: Callable[..., None] = foresight.foresee,
+    **more: Any,
+) -> tuple[str, list[TrialState]]:
+    """Train trial 0, whose script is at its end until job 3 has looked ahead.
 
-    def foresee(*arguments: Any) -> None:
-        foresight.foresee(*arguments)
-        looked.set()
+    Gives the study's name, and as what the trial was seen to end.
+    """
+    looked, seen = threading.Event(), []
+
+    def look(*arguments: Any) -> None:
+        seen.append(arguments[-1])
+        try:
+            foresee(*arguments)
+        finally:
+            looked.set()
 
     def play(request: Request) -> tuple[list[float], Result]:
         spool = world.context.spool(request.study, request.trial)
         write_progress(spool, accuracies, world.environment.gap)
-        assert looked.wait(60)
+        looked.wait(20)
         best = max(accuracies)
         number = accuracies.index(best) + 1
         return accuracies, Result("complete", best, "val_accuracy", number, **more)
 
-    monkeypatch.setattr(train, "foresee", foresee)
+    monkeypatch.setattr(train, "foresee", look)
     world.environment.play = play
     step = pull.receive(world.context, world.push())
     launch.run(world.context, step.study, 0)
     # Else four images say nothing about any tweak.
     world.context.record.open(step.study).set("validation_images", 600)
     train.run(world.context, step.study, 0)
-    return str(step.study)
+    return step.study, seen
 
 
 def test_what_follows_is_made_while_the_script_is_at_its_end(
     world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
 ) -> None:
-    name = trained(world, monkeypatch, ACCURACIES)
+    name, seen = train_first(world, monkeypatch, ACCURACIES)
+    assert seen == [TrialState.COMPLETE]
     assert set(work) == {"rewrite", "read"}
     work.clear()
     assert tune.run(world.context, name, 0) == Next("pull", name, 1)
@@ -72,29 +86,85 @@ def test_what_follows_is_made_while_the_script_is_at_its_end(
     launch.run(world.context, name, 1)
     assert work == []
     trial = world.context.record.open(name).trial(1)
-    tweak = trial.get("tweak")
-    assert tweak.items() <= trial.get("values").items()
-    assert foresight.tweaks(world.context, world.context.record.open(name)).reading(
-        0, tweak
-    ) == detect.read(world.context.source(name, 1), "cnn.py")
+    read = detect.read(world.context.source(name, 1), "cnn.py")
+    assert trial.get("tweak").items() <= trial.get("values").items() == read.values().items()
 
 
 def test_what_only_the_result_says_changes_the_choice(
-    world: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.environment.gap = 0.2
-    name = trained(world, monkeypatch, OVERFIT, mirroring=0.5)
-    tune.run(world.context, name, 0)
-    tweak = world.context.record.open(name).trial(1).get("tweak")
-    assert tweak["augmentation"].endswith("-unmirrored")
-    known = foresight.tweaks(world.context, world.context.record.open(name))
-    assert known.reading(0, tweak) is None
-
-
-def test_nothing_is_made_where_the_target_is_reached(
     world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
 ) -> None:
-    name = trained(world, monkeypatch, [0.5, 0.7, 0.81])
+    world.environment.gap = 0.2
+    name, _ = train_first(world, monkeypatch, OVERFIT, mirroring=0.5)
+    assert "read" in work
+    work.clear()
+    following = tune.run(world.context, name, 0)
+    pull.run(world.context, name, following.trial)
+    launch.run(world.context, name, following.trial)
+    assert set(work) == {"rewrite", "read"}
+    tweak = world.context.record.open(name).trial(1).get("tweak")
+    assert tweak["augmentation"].endswith("-unmirrored")
+
+
+def test_what_another_study_left_on_the_remote_is_read_as_it_is(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    tune.run(world.context, name, 0)
+    pull.run(world.context, name, 1)
+    script = world.context.source(name, 1) / "cnn.py"
+    text = re.sub(r"epochs=\d+", "epochs=7", script.read_text())
+    script.write_text(text)
+    launch.run(world.context, name, 1)
+    assert world.context.record.open(name).trial(1).get("values")["fit.epochs"] == 7
+
+
+def test_nothing_is_made_where_the_target_is_reached_or_the_budget_is_spent(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    name, _ = train_first(world, monkeypatch, [0.5, 0.7, 0.81])
     assert work == []
     assert tune.run(world.context, name, 0) is None
-    assert world.context.record.open(name).view().outcome == "reached"
+    study = world.context.record.open(name)
+    assert study.view().outcome == "reached"
+    study.set("target", 0.99)
+    study.set("max_trials", 1)
+    foresight.foresee(world.context, study, study.trial(0), TrialState.COMPLETE)
+    assert work == []
+    study.set("max_trials", 2)
+    foresight.foresee(world.context, study, study.trial(0), TrialState.COMPLETE)
+    assert set(work) == {"rewrite", "read"}
+
+
+def test_a_pruned_trial_is_foreseen_as_one(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    monkeypatch.setattr(train.RetunePruner, "reason", lambda *_: FLAT)
+    _, seen = train_first(world, monkeypatch, ACCURACIES)
+    assert seen == [TrialState.PRUNED]
+    assert "read" in work
+
+
+def test_what_goes_wrong_ahead_leaves_the_training_recorded(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rewrite(*_: Any, **__: Any) -> None:
+        raise RecursionError
+
+    original = foresight.rewrite
+    monkeypatch.setattr(foresight, "rewrite", rewrite)
+    name, seen = train_first(world, monkeypatch, ACCURACIES)
+    assert seen
+    assert world.context.record.open(name).trial(0).finished
+    monkeypatch.setattr(foresight, "rewrite", original)
+    assert tune.run(world.context, name, 0) == Next("pull", name, 1)
+
+
+def test_jobs_in_processes_of_their_own_do_not_look_ahead(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.context.settings, "scheduler", "jenkins")
+    world.environment.play = climbing
+    monkeypatch.setattr(train, "foresee", lambda *_: pytest.fail("looked ahead"))
+    step = pull.receive(world.context, world.push())
+    launch.run(world.context, step.study, 0)
+    assert train.run(world.context, step.study, 0) == Next("tune", step.study, 0)

@@ -42,13 +42,6 @@ def epoch(number: int, accuracy: float) -> Epoch:
     return Epoch(number, 3, 1, 1.0, {"val_accuracy": accuracy}, val_accuracy=accuracy)
 
 
-def test_a_commit_is_written_ahead_and_waited_for(record: Record, study: Study) -> None:
-    with record.storage.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM studies").scalar() == 1
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
-
-
 def test_a_study_is_created_once(record: Record, study: Study) -> None:
     assert record.create(study.name, FACTS) is None
     assert record.open(study.name).running

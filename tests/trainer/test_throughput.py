@@ -235,11 +235,26 @@ def test_each_step_is_traced_once(study):
     traced.clear()
     model.fit(x[:64], y[:64], epochs=1, validation_data=(x[64:80], y[64:80]))
     model.evaluate(x[:16], y[:16])
-    json.dump(traced, open("seen.json", "w"))
+    seen = [list(traced)]
+
+    # Without its channels, and by the names of its inputs, in another order: Keras adapts them.
+    inputs = {name: keras.Input((8, 8, 3), name=name) for name in ("second", "first")}
+    flat = [layers.Flatten()(Counted()(each)) for each in inputs.values()]
+    named = keras.Model(list(inputs.values()), layers.Dense(2)(layers.Concatenate()(flat)))
+    grey = keras.Sequential([keras.Input((8, 8, 1)), Counted(), layers.Flatten(), layers.Dense(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for model, data in ((named, {"second": x[:64], "first": x[:64]}), (grey, x[:64, ..., 0])):
+        model.compile("adam", loss, metrics=["accuracy"])
+        traced.clear()
+        model.fit(data, y[:64], epochs=1)
+        seen.append(traced.count(True))
+    json.dump(seen, open("seen.json", "w"))
     """
     result, spool = study.run(DATA + textwrap.dedent(script), target=None)
     assert result.outcome == "complete", result.reason
-    assert read_json(spool, "seen.json") == [True, False]  # a training step, a validation step
+    once, by_name, grey = read_json(spool, "seen.json")
+    assert once == [True, False]  # a training step, a validation step
+    assert (by_name, grey) == (2, 1)  # an input each
 
 
 SAME = """
