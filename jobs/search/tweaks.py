@@ -403,20 +403,19 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         return ()
     best = finding.evidence["best"]
     near, missing = is_near(best, target, averaged=averaged), target - best
+    slope, gap = finding.evidence["slope"], finding.evidence["gap"]
     found: list[Maker] = []
-    if finding.kind == "opening" and averaged:
-        # Calm weights follow the training with a delay.
-        found += [_LONGER] if missing <= AHEAD_OF_VALIDATION * finding.evidence["slope"] else []
-    elif finding.kind == "opening" and finding.evidence["train"] - best < _hoped(best):
-        # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
-        found.append(_CLOSE)
     if finding.kind in ("overfit", "opening"):
+        if finding.kind == "opening" and averaged and missing <= AHEAD_OF_VALIDATION * slope:
+            found.append(_LONGER)  # calm weights follow the training with a delay
+        # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
+        if not averaged and finding.evidence.get("train", math.inf) - best < _hoped(best):
+            found.append(_CLOSE)
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]
     if near:
         found += [_AVERAGE, _SETTLE]
     elif finding.kind == "rising":
-        slope, gap = finding.evidence["slope"], finding.evidence["gap"]
         # What training says is the mean over an epoch: at its end it is half a slope ahead of that.
         lead = gap + finding.evidence["train_slope"] / 2
         if lead > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
