@@ -19,9 +19,9 @@ MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
 AVERAGING = "optimizer.use_ema"
-LEAST_STEPS = 50
+LEAST_STEPS = 30
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
-momentum is 0.99) are at most two epochs behind."""
+momentum is 0.99) are some three epochs behind at the most."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
 AVERAGE, SETTLE = "average", "settle"
@@ -254,6 +254,11 @@ class Model:
         """The same of a model whose images are varied already."""
         return {} if self.params.get("augmentation") == "none" else self.averaging()
 
+    def settled_varied(self) -> Tweaked:
+        """Smaller steps of such a model where its weights cannot be averaged."""
+        varied = self.params.get("augmentation") != "none"
+        return self.settled() if varied and not self.averaging() else {}
+
     def unsettled(self, tweak: Tweaked) -> Tweaked:
         """A tweak with the learning rate from before the steps were made smaller.
 
@@ -318,6 +323,7 @@ _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
 _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
 _CLOSE: Maker = (AVERAGE, Model.averaging_varied, "That may close so slight a gap.")
+_CLOSE_BY_STEPS: Maker = (SETTLE, Model.settled_varied, "Smaller steps may close so slight a gap.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -391,13 +397,14 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
     Deep Learning", 2019). Near the target the noise of the steps is taken out of the weights: they
     are averaged, or moved by smaller steps where they are averaged already (Polyak, Juditsky,
-    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). They
-    are also averaged where training leads by no more than that brings, before regularisation makes
-    learning slower, and trained on where the target is two epochs of learning away. A rise that
-    leads to the target within a few epochs is given them. One that does not is answered by a deeper
-    network, which rises as well, since it goes on from the same weights; by two blocks at once,
-    because the dense part after them has to be learnt anew each time; by a wider one where the
-    images bear no further block. Where training is ahead on images as they are, a rise soon ends.
+    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). The
+    same is done where training leads by no more than that brings, before regularisation makes
+    learning slower. Averaged weights from which the target is two epochs of learning away are
+    trained on. A rise that leads to the target within a few epochs is given them. One that does not
+    is answered by a deeper network, which rises as well, since it goes on from the same weights; by
+    two blocks at once, because the dense part after them has to be learnt anew each time; by a
+    wider one where the images bear no further block. Where training is ahead on images as they are,
+    a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -410,7 +417,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
             found.append(_LONGER)  # calm weights follow the training with a delay
         # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
         if not averaged and finding.evidence.get("train", math.inf) - best < _hoped(best):
-            found.append(_CLOSE)
+            found += [_CLOSE, _CLOSE_BY_STEPS]
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]
     if near:

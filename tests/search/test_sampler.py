@@ -425,6 +425,13 @@ def test_a_gap_that_is_the_noise_of_validation_is_answered_by_averages(noisy, se
     assert second.user_attrs["tweak"] == {"optimizer.use_ema": True}
 
 
+def test_where_weights_cannot_be_averaged_such_a_gap_is_answered_by_smaller_steps():
+    start = {**START, "augmentation": "medium", "batch_norm": True, "fit.epochs": 8}
+    second = Campaign(lambda values, trial: NOISY_LOSS, start=start).steps(2)[1]
+    assert second.user_attrs["kind"] == "settle"
+    assert second.user_attrs["tweak"] == {"optimizer.learning_rate": 3e-4}
+
+
 def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learning_away():
     train = [0.514, 0.53, 0.545, 0.56, 0.575, 0.588, 0.60, 0.61]
     calm = epochs(train, [0.531, 0.543, 0.554, 0.555, 0.576, 0.571, 0.560, 0.591])  # as measured
