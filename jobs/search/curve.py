@@ -9,6 +9,9 @@ from jobs.environment.spool import Epoch
 IMAGES = 500
 """Validation images assumed where their number is not known."""
 
+LEAST_FALL = 0.02
+"""Share of a loss by which it has to fall to be a falling one."""
+
 
 class Curve:
     """Numbers of one ``fit``; ``epochs`` all have a validation accuracy.
@@ -64,6 +67,18 @@ class Curve:
     def jumps(self) -> bool:
         """Whether a loss turns with most steps, and by more than a fifth of its level."""
         return _jumps(self._val_losses, 0.2) or _jumps(self._losses, 0.1)
+
+    @property
+    def loss_falls(self) -> bool:
+        """Whether the validation loss still falls at the end, by more than it scatters.
+
+        In smaller steps than an accuracy, which counts images; on few it is as uncertain.
+        """
+        losses = self._val_losses[-max(4, math.ceil(len(self._val_losses) / 2)) :]
+        if len(losses) < 4 or min(losses[-2:]) > min(self._val_losses):
+            return False
+        fall = -slope(losses) * (len(losses) - 1)
+        return fall > max(LEAST_FALL * _mean(losses), 2 * _scatter(losses), 0.5 * self.error)
 
     @property
     def crawls(self) -> bool:

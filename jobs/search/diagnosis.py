@@ -74,7 +74,7 @@ def diagnose(
     - rising: a positive slope at the end, of validation or, where that one is noisy and no gap has
       opened, of training, as curve extrapolation takes it (Domhan,
       Springenberg, Hutter, "Speeding Up Automatic Hyperparameter Optimization of Deep Neural
-      Networks by Extrapolation of Learning Curves", 2015).
+      Networks by Extrapolation of Learning Curves", 2015); or a validation loss that still falls.
     """
     if failure is not None:
         kind, sentence = _FAILURES.get(failure, ("failed", "It failed, so its curves say nothing."))
@@ -159,6 +159,13 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
             "rising",
             f"Training accuracy still rises, by {curve.train_slope:.3f} an epoch, and validation "
             f"is beside it at {curve.validation:.3f}: it is not at its end.",
+        )
+        return
+    if curve.loss_falls and curve.gap < SMALL_GAP:
+        yield (
+            "rising",
+            f"Validation accuracy stays at {curve.validation:.3f}, but its loss was still falling "
+            "at the end.",
         )
         return
     together = min(0.06, max(SLIGHT_GAP, 2 * curve.error))
