@@ -45,6 +45,8 @@ _FAILURES: Mapping[str, tuple[Kind, str]] = {
 LARGE_GAP, SMALL_GAP, SLIGHT_GAP = 0.12, 0.08, 0.02
 STEADY = 0.0075
 """Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
+PATIENCE = 4
+"""Epochs since the best one after which a trial is taken to come no further."""
 COARSE = 0.025
 """Standard error from which on a validation set is too small to see what a tweak brings."""
 
@@ -154,7 +156,8 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
             f"Validation accuracy was still rising at the end, by {curve.slope:.3f} an epoch.",
         )
         return
-    if train is not None and curve.gap < SLIGHT_GAP and curve.train_slope > STEADY:
+    stale = curve.length - curve.best_epoch >= PATIENCE
+    if train is not None and not stale and curve.gap < SLIGHT_GAP and curve.train_slope > STEADY:
         yield (
             "rising",
             f"Training accuracy still rises, by {curve.train_slope:.3f} an epoch, and validation "

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from jobs.search.curve import slope
+from jobs.search.diagnosis import PATIENCE
 from jobs.search.history import History
 from jobs.search.tweaks import AVERAGING, RATE, SETTLE, is_near
 
-PATIENCE, STARTUP = 4, 2
+STARTUP = 2
 IN_SIGHT, LEFT = 2, 2
 """A target that the slope reaches within so many epochs is left to the curve; fewer epochs than
 the second number are trained rather than left out."""
