@@ -108,18 +108,21 @@ def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> 
 
     Nothing is recorded. What goes wrong, whatever it is, shows where the tweak is needed.
     """
-    trials = study.frozen()
-    facts = study.facts()
+    with suppress(Exception):
+        _foresee(context, study, trial, state)
+
+
+def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
+    trials, facts = study.frozen(), study.facts()
     ended = _ended(trials[trial.number], state, _steps(trials, trial))
     if ended is None or len(trials) >= facts["max_trials"]:
         return
     trials = [*trials[: trial.number], ended, *trials[trial.number + 1 :]]
     if any((result(each).get("objective") or 0.0) >= facts["target"] for each in trials):
         return
-    with suppress(Exception):
-        chosen = make_sampler(context, study).foresee(study.optuna_study(), trials)
-        if chosen is not None:
-            tweaked_scripts(context, study).read(chosen.parent, chosen.tweak)
+    chosen = make_sampler(context, study).foresee(study.optuna_study(), trials)
+    if chosen is not None:
+        tweaked_scripts(context, study).read(chosen.parent, chosen.tweak)
 
 
 def _steps(trials: list[FrozenTrial], trial: Trial) -> int | None:

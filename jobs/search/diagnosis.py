@@ -46,7 +46,8 @@ LARGE_GAP, SMALL_GAP, SLIGHT_GAP = 0.12, 0.08, 0.02
 STEADY = 0.0075
 """Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
 PATIENCE = 4
-"""Epochs since the best one after which a trial is taken to come no further."""
+"""Epochs since the best one after which a trial is taken to come no further; the pruner looks at no
+fewer."""
 COARSE = 0.025
 """Standard error from which on a validation set is too small to see what a tweak brings."""
 
@@ -157,7 +158,8 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
         )
         return
     stale = curve.length - curve.best_epoch >= PATIENCE
-    if train is not None and not stale and curve.gap < SLIGHT_GAP and curve.train_slope > STEADY:
+    learns = train is not None and curve.gap < SLIGHT_GAP and curve.train_slope > STEADY
+    if learns and not stale:
         yield (
             "rising",
             f"Training accuracy still rises, by {curve.train_slope:.3f} an epoch, and validation "
@@ -167,16 +169,19 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
     if curve.loss_falls and curve.gap < SMALL_GAP:
         yield (
             "rising",
-            f"Validation accuracy stays at {curve.validation:.3f}, but its loss was still falling "
-            "at the end.",
+            f"Validation accuracy is at {curve.validation:.3f}, and its loss was still falling at "
+            "the end.",
         )
         return
     together = min(0.06, max(SLIGHT_GAP, 2 * curve.error))
     if train is not None and curve.gap < together and train < 0.95:
+        flat = " and flat"
+        if learns:
+            flat = f": training still rises, but validation was best at epoch {curve.best_epoch}"
         yield (
             "underfit",
             f"Training accuracy {train:.3f} and validation accuracy {curve.validation:.3f} are "
-            "close together and flat.",
+            f"close together{flat}.",
         )
     elif images is not None and curve.error > COARSE:
         yield (

@@ -205,7 +205,8 @@ class RetuneSampler(BaseSampler):
         place = {id(candidate): number for number, (_, candidate) in enumerate(found)}
 
         averages = any(candidate.kind == AVERAGE for _, candidate in found)
-        first = {maker[0] for maker in demanded(finding, self.target, averaged=averaged)}
+        makers = demanded(finding, self.target, averaged=averaged)
+        first = {candidate.kind for candidate in candidates(makers, model)}
 
         def rank(pair: tuple[Diagnosis, Candidate]) -> tuple[bool, bool, bool, float]:
             kind = pair[1].kind

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from jobs.search.diagnosis import SLIGHT_GAP, Diagnosis, Kind
+from jobs.search.diagnosis import LARGE_GAP, SLIGHT_GAP, Diagnosis, Kind
 from jobs.search.space import fitted
 from jobs.source.evaluate.names import LEARNING_RATES
 from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
@@ -322,8 +322,12 @@ _BOTH: Sequence[Maker] = (
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
 _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
-_CLOSE: Maker = (AVERAGE, Model.averaging_varied, "That may close so slight a gap.")
-_CLOSE_BY_STEPS: Maker = (SETTLE, Model.settled_varied, "Smaller steps may close so slight a gap.")
+_CLOSE: Maker = (AVERAGE, Model.averaging_varied, "Training hardly leads the best epoch.")
+_CLOSE_BY_STEPS: Maker = (
+    SETTLE,
+    Model.settled_varied,
+    "Training hardly leads the best epoch: smaller steps from here.",
+)
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -416,7 +420,8 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         if finding.kind == "opening" and averaged and missing <= AHEAD_OF_VALIDATION * slope:
             found.append(_LONGER)  # calm weights follow the training with a delay
         # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
-        if not averaged and finding.evidence.get("train", math.inf) - best < _hoped(best):
+        lead = finding.evidence.get("train", math.inf) - best
+        if not averaged and lead < _hoped(best) and gap < LARGE_GAP:
             found += [_CLOSE, _CLOSE_BY_STEPS]
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]

@@ -15,6 +15,7 @@ the machine, that one can still be compared.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -160,17 +161,25 @@ def times(runs: Iterable[Run], target: float, clock: str) -> list[float]:
     return [each["reached"].get(str(target), {}).get(clock, float("inf")) for each in runs]
 
 
+def middle(found: Sequence[float], cap: float) -> tuple[float, bool]:
+    """The median, or what it is more than, and whether it is more than that.
+
+    ``cap``: what the infinite ones are more than.
+    """
+    values = sorted(found)
+    over = values[len(values) // 2] == float("inf")
+    return statistics.median(min(each, cap) if over else each for each in values), over
+
+
 def shown(found: Sequence[float], cap: float) -> str:
-    """Median (lowest to highest); ``> cap`` where it lies beyond."""
-    middle = statistics.median_low(found)
+    """Median (lowest to highest); ``>`` where it lies beyond."""
     text = [f"> {cap:.0f}" if value == float("inf") else f"{value:.0f}" for value in found]
     if len(set(text)) == 1:
         return text[0]
     low, high = min(found), max(found)
     ends = [f"> {cap:.0f}" if each == float("inf") else f"{each:.0f}" for each in (low, high)]
-    return f"{'> ' + format(cap, '.0f') if middle == float('inf') else format(middle, '.0f')} " + (
-        f"({ends[0]} to {ends[1]})"
-    )
+    half, over = middle(found, cap)
+    return f"{'> ' if over else ''}{half:.0f} ({ends[0]} to {ends[1]})"
 
 
 def table(runs: list[Run], targets: Sequence[float]) -> None:
@@ -198,10 +207,12 @@ def _row(arm: str, found: list[Run], ours: list[Run], targets: Sequence[float], 
         cell = shown(measured, cap)
         base = times([each for each in ours if each["arm"] == "retune"], target, clock)
         if base and arm != "retune":
-            middle, least = statistics.median_low(measured), statistics.median_low(base)
-            if least < float("inf"):
-                over = middle == float("inf")
-                cell += f" × {'> ' if over else ''}{(cap if over else middle) / least:.1f}"
+            half, over = middle(measured, cap)
+            least, never = middle(base, 0.0)
+            if not never:
+                ratio = half / least
+                # What it is more than is rounded down.
+                cell += f" × > {math.floor(10 * ratio) / 10:.1f}" if over else f" × {ratio:.1f}"
         cells.append(cell)
     best = statistics.median(each["best"] for each in found)
     trials = statistics.median(each["trials"] for each in found)

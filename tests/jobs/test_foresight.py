@@ -1,5 +1,6 @@
 """The tweak that is made while the script before it is still at its end."""
 
+import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from jobs.environment.spool import Request, Result
 from jobs.scheduler.base import Next
 from jobs.search.pruner import FLAT
 from jobs.source import detect
-from tests.jobs.conftest import climbing, write_progress
+from tests.jobs.conftest import write_progress
 
 ACCURACIES = [0.5, 0.52, 0.55]
 OVERFIT = [0.7, 0.7, 0.69, 0.68, 0.67]
@@ -163,8 +164,21 @@ def test_jobs_in_processes_of_their_own_do_not_look_ahead(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world.context.settings, "scheduler", "jenkins")
-    world.environment.play = climbing
+    followed = threading.Event()
+
+    def play(request: Request) -> tuple[list[float], Result]:
+        write_progress(world.context.spool(request.study, request.trial), ACCURACIES)
+        assert followed.wait(60)
+        return ACCURACIES, Result("complete", max(ACCURACIES), "val_accuracy", 3)
+
+    def say(line: str) -> None:
+        if line.startswith("epoch   3/3"):
+            followed.set()  # and once more around the loop until the result is there
+
     monkeypatch.setattr(train, "foresee", lambda *_: pytest.fail("looked ahead"))
-    step = pull.receive(world.context, world.push())
-    launch.run(world.context, step.study, 0)
-    assert train.run(world.context, step.study, 0) == Next("tune", step.study, 0)
+    context = dataclasses.replace(world.context, say=say)
+    world.environment.play = play
+    step = pull.receive(context, world.push())
+    launch.run(context, step.study, 0)
+    assert train.run(context, step.study, 0) == Next("tune", step.study, 0)
+    assert followed.is_set()

@@ -208,6 +208,6 @@ def test_a_rise_of_training_alone_is_none_where_validation_has_been_best_long_ag
     train = [0.502, 0.514, 0.511, 0.538, 0.545, 0.559]
     validation = [0.525, 0.549, 0.545, 0.544, 0.539, 0.546]
     found = diagnose(epochs(train, validation), classes=10, validation_images=800)
-    assert "Training accuracy still rises" not in found.sentence
+    assert (found.kind, "validation was best at epoch 2" in found.sentence) == ("underfit", True)
     found = diagnose(epochs(train[:5], validation[:5]), classes=10, validation_images=800)
     assert "Training accuracy still rises" in found.sentence

@@ -436,11 +436,35 @@ def test_averaged_weights_whose_loss_still_falls_are_trained_on():
     assert second.user_attrs["tweak"] == {"fit.epochs": 12}
 
 
-def test_where_weights_cannot_be_averaged_such_a_gap_is_answered_by_smaller_steps():
-    start = {**START, "augmentation": "medium", "batch_norm": True, "fit.epochs": 8}
-    second = Campaign(lambda values, trial: NOISY_LOSS, start=start).steps(2)[1]
+@pytest.mark.parametrize("seed", range(6))
+def test_where_weights_cannot_be_averaged_such_a_gap_is_answered_by_smaller_steps(seed):
+    start = {**VARIED, "batch_norm": True, "fit.epochs": 8}
+    held = {"blocks": "held"}
+    second = Campaign(lambda *_: NOISY_LOSS, start=start, held=held, seed=seed).steps(2)[1]
     assert second.user_attrs["kind"] == "settle"
     assert second.user_attrs["tweak"] == {"optimizer.learning_rate": 3e-4}
+
+
+def test_a_collapse_of_validation_is_no_noise():
+    """The best epoch is no measure of it."""
+    train = [0.70, 0.73, 0.76, 0.78, 0.79, 0.80, 0.80, 0.81]
+    falls = epochs(train, [0.72, 0.76, 0.79, 0.72, 0.64, 0.62, 0.60, 0.61])
+    start = {**VARIED, "batch_norm": True, "fit.epochs": 8}
+    second = Campaign(lambda *_: falls, start=start).steps(2)[1]
+    assert "0.193 above validation" in second.user_attrs["sentence"]
+    assert second.user_attrs["kind"] != "settle"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_width_does_not_come_first_where_a_block_can_be_added(seed):
+    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
+
+    def train(values, trial):
+        gained = 0.002 * trial.number
+        return epochs([e.accuracy + gained for e in slow], [e.val_accuracy + gained for e in slow])
+
+    trials = Campaign(train, start=VARIED, target=0.95, seed=seed).steps(3)
+    assert "wider" not in {each.user_attrs["kind"] for each in trials[1:]}
 
 
 def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learning_away():
