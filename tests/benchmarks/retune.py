@@ -20,7 +20,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from jobs import settings, train, tune
+from jobs import foresight, settings, train
 from jobs.chain import run_push
 from jobs.context import make_context
 from jobs.demo import reference_script
@@ -119,7 +119,7 @@ def main() -> None:
     if chosen.arm == "no-pruning":
         train.RetunePruner = Unpruned  # type: ignore[misc]
     if chosen.arm == "no-diagnosis":
-        tune.RetuneSampler = Undiagnosed  # type: ignore[misc]
+        foresight.RetuneSampler = Undiagnosed  # type: ignore[misc]
     for name in [each for each in os.environ if each.startswith("RETUNE_")]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="retune-benchmark-") as folder:
