@@ -114,7 +114,8 @@ def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> 
 
 def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
     trials, facts = study.frozen(), study.facts()
-    ended = _ended(trials[trial.number], state, _steps(trials, trial))
+    running = trials[trial.number]
+    ended = _ended(running, state, _steps(trials, running))
     if ended is None or len(trials) >= facts["max_trials"]:
         return
     trials = [*trials[: trial.number], ended, *trials[trial.number + 1 :]]
@@ -125,9 +126,9 @@ def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) ->
         tweaked_scripts(context, study).read(chosen.parent, chosen.tweak)
 
 
-def _steps(trials: list[FrozenTrial], trial: Trial) -> int | None:
+def _steps(trials: list[FrozenTrial], trial: FrozenTrial) -> int | None:
     """In an epoch, which only a result tells: as many as the parent took."""
-    parent = trial.get("parent")
+    parent = trial.user_attrs.get("parent")
     steps: int | None = None if parent is None else result(trials[parent]).get("steps")
     return steps
 

@@ -83,9 +83,9 @@ def _read(context: Context, study: Study, trial: int) -> Reading:
         _record_wishes(context, study, wanted, reading)
         context.say(explain(reading))
         return reading
-    attempt = study.trial(trial)
+    attrs = study.trial(trial).frozen().user_attrs
     known = tweaked_scripts(context, study).reading(
-        attempt.get("parent"), attempt.get("tweak", {}), trial
+        attrs.get("parent"), attrs.get("tweak", {}), trial
     )
     return known or detect.read(
         checkout, study.get("script"), hold=study.get("hold", []), allow=study.get("allow", [])

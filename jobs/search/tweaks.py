@@ -252,12 +252,16 @@ class Model:
 
     def averaging_varied(self) -> Tweaked:
         """The same of a model whose images are varied already."""
-        return {} if self.params.get("augmentation") == "none" else self.averaging()
+        return self.averaging() if self._varies else {}
 
     def settled_varied(self) -> Tweaked:
         """Smaller steps of such a model where its weights cannot be averaged."""
-        varied = self.params.get("augmentation") != "none"
-        return self.settled() if varied and not self.averaging() else {}
+        return self.settled() if self._varies and not self.averaging() else {}
+
+    @property
+    def _varies(self) -> bool:
+        """Whether images are varied already, or nothing here can vary them."""
+        return self.params.get("augmentation") != "none"
 
     def unsettled(self, tweak: Tweaked) -> Tweaked:
         """A tweak with the learning rate from before the steps were made smaller.

@@ -38,11 +38,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def train_first(
-    world: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    accuracies: list[float],
-    foresee: Callable[..., None] = foresight.foresee,
-    **more: Any,
+    world: Any, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], **more: Any
 ) -> tuple[str, list[TrialState]]:
     """Train trial 0, whose script is at its end until job 3 has looked ahead.
 
@@ -53,7 +49,7 @@ def train_first(
     def look(*arguments: Any) -> None:
         seen.append(arguments[-1])
         try:
-            foresee(*arguments)
+            foresight.foresee(*arguments)
         finally:
             looked.set()
 

@@ -1,12 +1,13 @@
 """Each finding on the curve that textbooks draw for it."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from jobs.environment.spool import Epoch
 from jobs.search.diagnosis import diagnose
-from tests.search.campaign import OVERFIT, RISING, epochs
+from tests.search.campaign import FALLING_LOSS, OVERFIT, RISING, epochs
 
 CURVES = {
     "overfit": OVERFIT,
@@ -190,16 +191,11 @@ def test_one_epoch_of_a_large_loss_is_no_overfitting(val_loss, kind):
 
 
 def test_a_validation_loss_that_falls_says_that_an_accuracy_in_its_noise_still_rises():
-    """As measured, with averaged weights: trained longer, it was not at its end."""
-    train = [0.773, 0.774, 0.781, 0.787, 0.797, 0.799, 0.804, 0.814]
-    validation = [0.763, 0.774, 0.754, 0.788, 0.754, 0.769, 0.786, 0.788]
-    losses = [0.500, 0.475, 0.478, 0.479, 0.489, 0.456, 0.445, 0.443]
-    curve = epochs(train, validation, val_loss=losses)
-    found = diagnose(curve, classes=2, validation_images=594)
+    found = diagnose(FALLING_LOSS, classes=2, validation_images=594)
     assert (found.kind, "loss was still falling" in found.sentence) == ("rising", True)
     # And one that comes and goes.
     flat = [0.480, 0.471, 0.450, 0.462, 0.435, 0.451, 0.444, 0.448]
-    stays = epochs(train, validation, val_loss=flat)
+    stays = [replace(each, val_loss=loss) for each, loss in zip(FALLING_LOSS, flat, strict=True)]
     assert diagnose(stays, classes=2, validation_images=594).kind == "underfit"
 
 

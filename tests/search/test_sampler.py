@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from jobs.search.payoff import Attempt, Payoff
 from jobs.search.sampler import Exhausted
 from tests.search.campaign import (
+    FALLING_LOSS,
     OVERFIT,
     RISING,
     START,
@@ -47,6 +48,7 @@ def trained():
     return train
 
 
+SLOW = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
 VARIED = {**START, "augmentation": "medium", "dropout1.rate": 0.3}
 BOTH = {
     "blocks": 4,
@@ -108,8 +110,7 @@ def test_from_scratch_a_changed_network_is_given_more_epochs():
 
 
 def test_a_rise_that_leads_to_no_target_is_answered_by_two_blocks():
-    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
-    campaign = Campaign(lambda values, trial: slow, target=0.95)
+    campaign = Campaign(lambda values, trial: SLOW, target=0.95)
     campaign.step()
     second = campaign.step()
     assert second.user_attrs["kind"] == "deeper"
@@ -117,8 +118,7 @@ def test_a_rise_that_leads_to_no_target_is_answered_by_two_blocks():
 
 
 def test_a_rise_that_leads_to_no_target_is_answered_by_width_where_no_block_can_be_added():
-    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
-    campaign = Campaign(lambda values, trial: slow, target=0.95, held={"blocks": "held"})
+    campaign = Campaign(lambda values, trial: SLOW, target=0.95, held={"blocks": "held"})
     second = campaign.steps(2)[1]
     assert second.user_attrs["kind"] == "wider"
     assert second.user_attrs["tweak"] == {"conv2.filters": 64}
@@ -426,13 +426,8 @@ def test_a_gap_that_is_the_noise_of_validation_is_answered_by_averages(noisy, se
 
 
 def test_averaged_weights_whose_loss_still_falls_are_trained_on():
-    calm = epochs(
-        [0.773, 0.774, 0.781, 0.787, 0.797, 0.799, 0.804, 0.814],
-        [0.763, 0.774, 0.754, 0.788, 0.754, 0.769, 0.786, 0.788],
-        val_loss=[0.500, 0.475, 0.478, 0.479, 0.489, 0.456, 0.445, 0.443],
-    )  # as measured: what was tried instead, more filters and larger steps, took eleven epochs
     start = {**VARIED, "optimizer.use_ema": True, "fit.epochs": 8}
-    second = Campaign(lambda values, trial: calm, start=start, target=0.8).steps(2)[1]
+    second = Campaign(lambda *_: FALLING_LOSS, start=start, target=0.8).steps(2)[1]
     assert second.user_attrs["tweak"] == {"fit.epochs": 12}
 
 
@@ -457,11 +452,10 @@ def test_a_collapse_of_validation_is_no_noise():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_width_does_not_come_first_where_a_block_can_be_added(seed):
-    slow = epochs([0.56, 0.64, 0.67, 0.69, 0.72], [0.58, 0.67, 0.69, 0.70, 0.73])
 
     def train(values, trial):
         gained = 0.002 * trial.number
-        return epochs([e.accuracy + gained for e in slow], [e.val_accuracy + gained for e in slow])
+        return epochs([e.accuracy + gained for e in SLOW], [e.val_accuracy + gained for e in SLOW])
 
     trials = Campaign(train, start=VARIED, target=0.95, seed=seed).steps(3)
     assert "wider" not in {each.user_attrs["kind"] for each in trials[1:]}
