@@ -45,6 +45,14 @@ def draw_photographs(folder: Path, count: int, pixels: int) -> None:
         Image.blend(image, grain, 0.15).save(kind / f"{number:05d}.jpg", quality=90)
 
 
+def cached_folder(data: Path, place: Path, named: list[DataFolder], size: int) -> Path:
+    """Where Retune would have a script read the images of ``data``, which it names so."""
+    settings = Settings(home=place / "home", datasets=data.parent, dataset=data.name)
+    images = ImageLoading((size, size), 3, None, "flow_from_directory")
+    ready = dataset.prepare(settings, RepositorySettings(), place, named, images, print)
+    return ready.folders[data.name]
+
+
 def flow(folder: Path, size: int) -> Any:
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
@@ -96,17 +104,13 @@ def main() -> None:
         parser.add_argument(f"--{option}", type=int, default=default)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        home, offered = Path(place) / "home", Path(place) / "offered"
-        draw_photographs(offered / "photographs", chosen.images, chosen.pixels)
-        settings = Settings(home=home, datasets=offered)
-        images = ImageLoading((chosen.size, chosen.size), 3, None, "flow_from_directory")
-        data = [DataFolder("photographs", "all", Place("cnn.py", 1))]
-        repository = RepositorySettings()
+        data = Path(place) / "offered" / "photographs"
+        draw_photographs(data, chosen.images, chosen.pixels)
+        named = [DataFolder("photographs", "all", Place("cnn.py", 1))]
         start = time.perf_counter()
-        ready = dataset.prepare(settings, repository, Path(place), data, images, print)
+        ready = cached_folder(data, Path(place), named, chosen.size)
         print(f"  prepare: {time.perf_counter() - start:6.2f} s, once")
-        folders = (offered / "photographs", ready.folders["photographs"])
-        plain, cached = (flow(folder, chosen.size) for folder in folders)
+        plain, cached = (flow(folder, chosen.size) for folder in (data, ready))
         compare(
             "reading",
             lambda: [plain[number] for number in range(len(plain))],

@@ -24,13 +24,11 @@ from typing import Literal
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from jobs import dataset  # noqa: E402
 from jobs.environment.base import Limits, Specification  # noqa: E402
 from jobs.environment.process import ProcessEnvironment  # noqa: E402
 from jobs.environment.spool import Request, Spool  # noqa: E402
-from jobs.settings import RepositorySettings, Settings  # noqa: E402
-from jobs.source.script import DataFolder, ImageLoading, Place  # noqa: E402
-from tests.benchmarks.cache import draw_photographs  # noqa: E402
+from jobs.source.script import DataFolder, Place  # noqa: E402
+from tests.benchmarks.cache import cached_folder, draw_photographs  # noqa: E402
 
 SPLITS: tuple[Literal["train"], Literal["validation"]] = ("train", "validation")
 CLOCK = """
@@ -75,16 +73,6 @@ def draw_faces(folder: Path, images: int) -> Path:
     return folder
 
 
-def cache(data: Path, place: Path) -> Path:
-    """The folder of decoded images that Retune would give the reference script."""
-    images = ImageLoading((64, 64), 3, None, "flow_from_directory")
-    named = [DataFolder(f"dataset/{split}", split, Place("cnn.py", 1)) for split in SPLITS]
-    settings = Settings(home=place / "home", datasets=data.parent, dataset=data.name)
-    return dataset.prepare(settings, RepositorySettings(), place, named, images, print).folders[
-        data.name
-    ]
-
-
 def by_itself(folder: Path, script: str, data: Path) -> float:
     folder.mkdir()
     (folder / "cnn.py").write_text(script)
@@ -122,7 +110,8 @@ def main() -> None:
         data = place / "offered" / "photographs"
         for split, count in zip(SPLITS, (chosen.images, 200), strict=True):
             draw_photographs(data / split, count, chosen.pixels)
-        given = cache(data, place)
+        named = [DataFolder(f"dataset/{split}", split, Place("cnn.py", 1)) for split in SPLITS]
+        given = cached_folder(data, place, named, 64)
     else:
         given = data = draw_faces(place / "faces", chosen.images)
     for folder in ("source", "trials"):
