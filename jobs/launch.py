@@ -108,8 +108,7 @@ def _record_wishes(
         "arguments": wanted.arguments,
         "script": reading.script,
     }
-    for key, value in facts.items():
-        study.set(key, value)
+    study.record(facts)
 
 
 def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
@@ -149,11 +148,9 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         "notes": notes,
         "classes": len(classes) or None,
         "validation_images": prepared.images.get("validation"),
-        # The last one: it says that the data is ready.
         "data_folders": {name: str(folder) for name, folder in prepared.folders.items()},
     }
-    for key, value in facts.items():
-        study.set(key, value)
+    study.record(facts)
 
 
 def _is_below(path: str, places: Iterable[str]) -> bool:
@@ -162,13 +159,11 @@ def _is_below(path: str, places: Iterable[str]) -> bool:
 
 
 def _record_reading(study: Study, trial: int, reading: Reading) -> None:
-    attempt = study.trial(trial)
     known = {}
     for frozen in study.frozen():
         if frozen.number != trial:
             known.update(frozen.distributions)
-    attempt.record_reading(reading, known)
-    attempt.set("values", reading.values())
+    study.trial(trial).record_reading(reading, known)
 
 
 if __name__ == "__main__":

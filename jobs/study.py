@@ -8,9 +8,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    check_distribution_compatibility,
+)
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
@@ -21,6 +25,7 @@ from jobs.errors import RetuneError
 from jobs.search.proposal import Proposal
 from jobs.search.space import distribution
 from jobs.source.script import Reading, Value
+from jobs.transaction import at_once
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -114,7 +119,7 @@ class Record:
         shown = make_url(url).render_as_string(hide_password=True)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
         try:
-            self.storage: BaseStorage = RDBStorage(url, engine_kwargs=arguments)
+            self.storage = RDBStorage(url, engine_kwargs=arguments)
         except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
             cause = error.__cause__ or error
             raise RetuneError(
@@ -132,8 +137,7 @@ class Record:
         except DuplicatedStudyError:
             return None
         study = Study(self.storage, name, identifier)
-        for key, value in {**facts, "started": time.time(), "state": "running"}.items():
-            study.set(key, value)
+        study.record({**facts, "started": time.time(), "state": "running"})
         return study
 
     def open(self, name: str) -> "Study":
@@ -157,7 +161,7 @@ class Record:
 class Study:
     """One tuning campaign in the storage."""
 
-    def __init__(self, storage: BaseStorage, name: str, identifier: int) -> None:
+    def __init__(self, storage: RDBStorage, name: str, identifier: int) -> None:
         self.storage, self.name, self.identifier = storage, name, identifier
 
     # Facts about the study -----------------------------------------------------------------
@@ -171,6 +175,12 @@ class Study:
     def set(self, key: str, value: Any) -> None:
         self.storage.set_study_user_attr(self.identifier, key, value)
 
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Set several facts: all of them, or none."""
+        with at_once(self.storage) as storage:
+            for key, value in facts.items():
+                storage.set_study_user_attr(self.identifier, key, value)
+
     @property
     def running(self) -> bool:
         return bool(self.get("state") == "running")
@@ -179,9 +189,8 @@ class Study:
         """End the study. The first end holds; a second call changes nothing."""
         if self.get("state") == "finished":
             return
-        for key, value in (("outcome", outcome), ("reason", reason), ("ended", time.time())):
-            self.set(key, value)
-        self.set("state", "finished")
+        end = {"outcome": outcome, "reason": reason, "ended": time.time()}
+        self.record({**end, "state": "finished"})
 
     # Trials ----------------------------------------------------------------------------------
 
@@ -272,7 +281,7 @@ class Study:
 class Trial:
     """One training of one version of the model script, in the storage."""
 
-    def __init__(self, storage: BaseStorage, number: int, identifier: int) -> None:
+    def __init__(self, storage: RDBStorage, number: int, identifier: int) -> None:
         self.storage, self.number, self.identifier = storage, number, identifier
 
     def frozen(self) -> FrozenTrial:
@@ -291,43 +300,50 @@ class Trial:
     def set(self, key: str, value: Any) -> None:
         self.storage.set_trial_user_attr(self.identifier, key, value)
 
-    def record_proposal(self, proposal: Proposal, words: str) -> None:
-        for key, value in asdict(proposal).items():
-            self.set({"sentence": "why"}.get(key, key), value)
-        self.set("words", words)
+    def record_proposal(self, proposal: Proposal, words: str, commit: str) -> None:
+        """What is tried, why, in words, and the commit that holds it: all of it, or none."""
+        with at_once(self.storage) as storage:
+            for key, value in {**asdict(proposal), "words": words, "commit": commit}.items():
+                known_as = {"sentence": "why"}.get(key, key)
+                storage.set_trial_user_attr(self.identifier, known_as, value)
 
     def record_reading(self, reading: Reading, known: Mapping[str, BaseDistribution]) -> None:
-        """Record the script's hyperparameters as Optuna parameters.
+        """Record the script's hyperparameters as Optuna parameters, with all values and holds.
 
         ``known``: distributions that earlier trials of the study gave to the same names. Optuna
         refuses other categories for a known name, so the known ones are kept where they fit.
         """
         recorded = self.frozen().params
-        for each in reading.hyperparameters:
-            if each.name in recorded:
-                continue
-            chosen = distribution(each.space, each.value)
-            before = known.get(each.name)
-            if isinstance(before, CategoricalDistribution) and each.value in before.choices:
-                chosen = before
-            elif before is not None and type(before) is not type(chosen):
-                continue
-            try:
-                internal = chosen.to_internal_repr(each.value)
-                self.storage.set_trial_param(self.identifier, each.name, internal, chosen)
-            except ValueError:
-                # A category that the study has not seen: the script and the commit still say it.
-                continue
         held = {each.name: each.held for each in reading.hyperparameters if each.held}
-        self.set("held", held)
+        with at_once(self.storage) as storage:
+            for each in reading.hyperparameters:
+                if each.name in recorded:
+                    continue
+                chosen = distribution(each.space, each.value)
+                before = known.get(each.name)
+                if isinstance(before, CategoricalDistribution) and each.value in before.choices:
+                    chosen = before
+                try:
+                    if before is not None:
+                        check_distribution_compatibility(before, chosen)
+                    internal = chosen.to_internal_repr(each.value)
+                except ValueError:
+                    # What the study has not seen so: the script and the commit still say it.
+                    continue
+                storage.set_trial_param(self.identifier, each.name, internal, chosen)
+            storage.set_trial_user_attr(self.identifier, "held", held)
+            storage.set_trial_user_attr(self.identifier, "values", reading.values())
 
     def record_epoch(self, epoch: Epoch, step: int) -> None:
         """Record one epoch; ``step`` counts from 1 over the trial. A known step is left alone."""
-        if step in self.frozen().intermediate_values:
+        recorded = self.frozen()
+        if step in recorded.intermediate_values:
             return
-        self.set("curves", [*self.get("curves", [])[: step - 1], asdict(epoch)])
-        if epoch.val_accuracy is not None:
-            self.storage.set_trial_intermediate_value(self.identifier, step, epoch.val_accuracy)
+        curves = [*recorded.user_attrs.get("curves", [])[: step - 1], asdict(epoch)]
+        with at_once(self.storage) as storage:
+            storage.set_trial_user_attr(self.identifier, "curves", curves)
+            if epoch.val_accuracy is not None:
+                storage.set_trial_intermediate_value(self.identifier, step, epoch.val_accuracy)
 
     def record_curves(self, epochs: list[Epoch]) -> None:
         """Make the record hold exactly these epochs' curves."""
@@ -335,15 +351,19 @@ class Trial:
         if self.get("curves", []) != curves:
             self.set("curves", curves)
 
-    def finish(self, result: Result, state: TrialState) -> None:
-        """Record how the trial ended. The first end holds."""
+    def finish(
+        self, result: Result, state: TrialState, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record how the trial ended, and what else is known of it. The first end holds."""
         if self.finished:
             return
-        self.set("result", asdict(result))
         values = [result.objective] if state == TrialState.COMPLETE else None
         if values == [None]:
             raise ValueError("a complete trial has an objective")
-        self.storage.set_trial_state_values(self.identifier, state, values)  # type: ignore[arg-type]
+        with at_once(self.storage) as storage:
+            for key, value in {**(facts or {}), "result": asdict(result)}.items():
+                storage.set_trial_user_attr(self.identifier, key, value)
+            storage.set_trial_state_values(self.identifier, state, values)  # type: ignore[arg-type]
 
 
 def view(frozen: FrozenTrial) -> TrialView:

@@ -113,18 +113,20 @@ def _end_overdue(context: Context, spool: Spool) -> None:
 
 
 def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: Result) -> None:
-    trial.set("environment", context.environment.describe())
-    trial.set("console", spool.console_tail())
-    if spool.model.exists():
-        trial.set("model", str(spool.model.relative_to(context.settings.home)))
     findings = diagnose(
         list(spool.epochs()),
         classes=study.get("classes"),
         validation_images=study.get("validation_images"),
         failure=result.failure,
     )
-    trial.set("diagnosis", findings.sentence)
-    trial.finish(result, _state(result))
+    facts = {
+        "environment": context.environment.describe(),
+        "console": spool.console_tail(),
+        "diagnosis": findings.sentence,
+    }
+    if spool.model.exists():
+        facts["model"] = str(spool.model.relative_to(context.settings.home))
+    trial.finish(result, _state(result), facts)
 
 
 def _state(result: Result) -> TrialState:

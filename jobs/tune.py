@@ -106,33 +106,32 @@ def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal |
         next_trial = study.ask(trial, None if proposal else sampler)
         if next_trial.get("commit") is None:
             chosen = proposal or sampler.proposal(study.optuna_study(), next_trial.frozen())
-            commit = _commit(context, study, next_trial, chosen)
+            words, commit = _commit(context, study, next_trial, chosen)
             context.repository.push(commit, trial_branch(study.name, next_trial.number))
-            next_trial.set("commit", commit)
+            next_trial.record_proposal(chosen, words, commit)
     view = next_trial.view()
     context.say(f"Trial {view.number}, from trial {view.parent}: {view.words}.")
     context.say(f"Why: {view.why}")
     return Next(CHAIN[0], study.name, view.number)
 
 
-def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> str:
-    parent = study.trial(proposal.parent)
+def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> tuple[str, str]:
+    """The trial's tweak in words, and the commit that holds it."""
+    parent = study.trial(proposal.parent).frozen().user_attrs
     if not proposal.tweak:
-        trial.record_proposal(proposal, "from scratch")
-        return str(parent.get("commit"))
+        return "from scratch", str(parent.get("commit"))
     before = parent.get("values", {})
     words = describe(before, {**before, **proposal.tweak})
     if proposal.kind == "confirm":
         words = f"from scratch, {words}"
-    changes = tweaked_scripts(context, study).files(proposal.parent, proposal.tweak)
-    trial.record_proposal(proposal, words)
-    return context.repository.commit_trial(
+    commit = context.repository.commit_trial(
         study.name,
         trial.number,
-        parent.get("commit"),
-        changes,
+        str(parent.get("commit")),
+        tweaked_scripts(context, study).files(proposal.parent, proposal.tweak),
         _message(study, trial, proposal, words),
     )
+    return words, commit
 
 
 def _message(study: Study, trial: Trial, proposal: Proposal, words: str) -> str:

@@ -96,9 +96,9 @@ def test_the_trial_after_a_trial_is_asked_once(study: Study) -> None:
 def test_a_trial_without_a_commit_is_not_shown(study: Study) -> None:
     study.add_first_trial("1" * 40)
     made = study.ask(0, optuna.samplers.RandomSampler(seed=1))
-    made.record_proposal(Proposal(0, {"conv1.filters": 64}, "capacity", "More."), "filters 64")
     assert [each.number for each in study.view().trials] == [0]
-    made.set("commit", "2" * 40)
+    proposal = Proposal(0, {"conv1.filters": 64}, "capacity", "More.")
+    made.record_proposal(proposal, "filters 64", "2" * 40)
     shown = study.view().trials[1]
     assert (shown.parent, shown.words, shown.why, shown.kind) == (
         0,
