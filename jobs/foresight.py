@@ -1,9 +1,9 @@
-"""Tweaks made once, and before they are asked for: while a script is still at its end.
+"""Tweaks made once, and before they are asked for: while a script comes to its end.
 
 Where the jobs run in one process, rewriting a script and reading what it became stood between two
-trainings. Once a trial's last planned epoch is over, its script is busy for a while with what it
-does after ``fit``. In that time the choice is made as if no more would come. It is made anew when
-the result is there, and where it is the same, what it needs is done.
+trainings. So the choice is made as if no more would come: beside a trial's last planned epoch, and
+once more while its script is busy with what it does after ``fit``. It is made anew when the result
+is there, and where it is the same, what it needs is done.
 """
 
 import copy

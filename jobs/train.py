@@ -14,6 +14,10 @@ from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial
 
 POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
+END_POLL_SECONDS = 0.01
+"""While a script is at its end, what follows waits for nothing but its result."""
+LONG_EPOCH_SECONDS = 1.0
+"""An epoch beside which there is time to look ahead, and still to see its end at once."""
 BAR = 20
 
 
@@ -71,22 +75,23 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     seen = len(trial.get("curves", []))
     look = time.monotonic()
     in_one_process = context.settings.scheduler == "inline"
-    foreseen: set[tuple[int, TrialState]] = set()
+    poll = POLL_SECONDS
     while True:
         result = spool.result()  # read before the epochs: once it is there, they all are
         epochs = list(spool.epochs())
-        ending: tuple[int, TrialState] | None = None
+        ending: TrialState | None = None
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
             context.say(epoch_line(epoch, study.get("target")))
             if result is None and (reason := pruner.reason(asked, trial.frozen())):
                 spool.stop(reason)
-                ending = epoch.fit, TrialState.PRUNED
-            elif result is None and epoch.epoch >= epoch.epochs > 1:
-                ending = epoch.fit, TrialState.COMPLETE
-        if ending is not None and ending not in foreseen and in_one_process:
-            foreseen.add(ending)
-            foresee(context, study, trial, ending[1])
+                ending = TrialState.PRUNED
+            elif result is None and _nears_its_end(epoch):
+                ending = TrialState.COMPLETE
+            is_last = epoch.epoch >= epoch.epochs or ending == TrialState.PRUNED
+            poll = END_POLL_SECONDS if is_last else POLL_SECONDS
+        if ending is not None and in_one_process:
+            foresee(context, study, trial, ending)
         seen = max(seen, len(epochs))
         if result is not None:
             trial.record_curves(epochs)
@@ -97,7 +102,16 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 context.say(f"Study {study.name} was ended meanwhile.")
                 return None
             _end_overdue(context, spool)
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll)
+
+
+def _nears_its_end(epoch: Epoch) -> bool:
+    """Whether this is the last epoch, or the one before and there is time in the last one.
+
+    A script that fits for one epoch at a time is at its end with none.
+    """
+    left = epoch.epochs - epoch.epoch
+    return epoch.epochs > 1 and (left <= 0 or (left == 1 and epoch.seconds > LONG_EPOCH_SECONDS))
 
 
 def _end_overdue(context: Context, spool: Spool) -> None:

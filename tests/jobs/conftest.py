@@ -113,14 +113,23 @@ class PlayedEnvironment:
         return "played"
 
 
-def write_progress(spool: Spool, accuracies: list[float], gap: float = 0.0) -> None:
-    """``gap``: by so much the accuracy on the training data is above validation."""
+def write_progress(
+    spool: Spool,
+    accuracies: list[float],
+    gap: float = 0.0,
+    seconds: float = 1.0,
+    epochs: int | None = None,
+) -> None:
+    """``gap``: by so much the accuracy on the training data is above validation.
+
+    ``seconds`` of each epoch; ``epochs``: planned ones, where there are more to come.
+    """
     lines = [
         Epoch(
             epoch=number,
-            epochs=len(accuracies),
+            epochs=epochs or len(accuracies),
             fit=1,
-            seconds=1.0,
+            seconds=seconds,
             logs={"val_accuracy": accuracy},
             loss=1 - accuracy - gap,
             val_loss=1 - accuracy,

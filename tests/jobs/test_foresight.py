@@ -141,6 +141,42 @@ def test_a_pruned_trial_is_foreseen_as_one(
     assert "read" in work
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(2.0, 2), (0.2, 1)])
+def test_a_long_last_epoch_is_time_to_look_ahead(
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    work: list[str],
+    seconds: float,
+    looks: int,
+) -> None:
+    seen: list[list[str]] = []
+    looked = threading.Event()
+
+    def look(*arguments: Any) -> None:
+        foresight.foresee(*arguments)
+        seen.append([*work])
+        work.clear()
+        looked.set()
+
+    def play(request: Request) -> tuple[list[float], Result]:
+        spool = world.context.spool(request.study, request.trial)
+        write_progress(spool, ACCURACIES[:2], seconds=seconds, epochs=3)
+        if looks == 2:
+            assert looked.wait(60)
+            looked.clear()
+        write_progress(spool, ACCURACIES, seconds=seconds)
+        assert looked.wait(60)
+        return ACCURACIES, Result("complete", max(ACCURACIES), "val_accuracy", 3)
+
+    monkeypatch.setattr(train, "foresee", look)
+    world.environment.play = play
+    step = pull.receive(world.context, world.push())
+    launch.run(world.context, step.study, 0)
+    world.context.record.open(step.study).set("validation_images", 600)
+    train.run(world.context, step.study, 0)
+    assert [set(each) for each in seen] == [{"rewrite", "read"}, set()][:looks]
+
+
 def test_what_goes_wrong_ahead_leaves_the_training_recorded(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
