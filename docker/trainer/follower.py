@@ -15,6 +15,7 @@ from trainer import checkpoint, metrics
 from trainer.averaging import Averaging
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
+from trainer.mirroring import fingerprint
 from trainer.session import Session
 from trainer.spool import Epoch
 from trainer.tracing import build_optimizer
@@ -53,6 +54,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = 0.0
         self._epoch = 0
         self._is_nan = False
+        self.validated: tuple[int, float] | None = None
+        """The weights after the last epoch, as a number, and their validation accuracy."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         session, fit = self._session, self._session.fit
@@ -124,6 +127,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         is_best = best is None or (done.val_accuracy or 0.0) > (best.val_accuracy or 0.0)
         if is_best:
             save_model(self.model, folder / f"{name}.keras", self._session)
+        if ended and self._session.request.mirror and done.val_accuracy is not None:
+            self.validated = fingerprint(self.model), done.val_accuracy
         if self._averages is not None:
             self._averages.put_back()
         checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)

@@ -91,7 +91,7 @@ class Hooks:
         try:
             history = self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
             if session.request.mirror:
-                session.state.mirroring = self._cost_of_mirroring(model, given)
+                session.state.mirroring = self._cost_of_mirroring(model, given, follower)
             return history
         finally:
             self._inside = False
@@ -101,11 +101,17 @@ class Hooks:
                 self._compile_as_before(model)
             self._evaluations.fitted(model, given)
 
-    def _cost_of_mirroring(self, model: keras.Model, given: dict[str, Any]) -> float | None:
+    def _cost_of_mirroring(
+        self, model: keras.Model, given: dict[str, Any], follower: Follower
+    ) -> float | None:
+        weights, validated = follower.validated or (None, None)
+        # A callback may have put those of another epoch in their place at the end.
+        known = validated if weights == mirroring.fingerprint(model) else None
+
         def accuracy(x: Any, y: Any) -> float | None:
             return metrics.measured_accuracy(model, self._evaluate(model, x, y, verbose=0))
 
-        return mirroring.cost(accuracy, given)
+        return mirroring.cost(accuracy, given, known)
 
     def evaluate(self, model: keras.Model, *arguments: Any, **named: Any) -> Any:
         if self._inside:

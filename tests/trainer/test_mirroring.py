@@ -53,6 +53,33 @@ def test_images_that_are_the_same_in_the_mirror_are_told_apart_as_well(study):
     assert abs(result.mirroring) < 0.15
 
 
+LEFT_WITH = {
+    "the weights of the last step": "",
+    "averages": 'model.compile(keras.optimizers.Adam(use_ema=True), model.loss, ["accuracy"])\n',
+    "weights of another epoch": """
+        from keras.callbacks import EarlyStopping
+        given["callbacks"] = [EarlyStopping("loss", mode="max", restore_best_weights=True)]
+        """,
+    "a part of the images": "given['validation_steps'] = 1\n",
+    "weighted images": "given['validation_data'] = (x[64:], y[64:], np.arange(32.0))\n",
+}
+
+
+@pytest.mark.parametrize("left_with", LEFT_WITH)
+def test_it_is_that_of_the_network_that_fit_leaves(study, left_with):
+    fit = """
+    model.fit(x[:64], y[:64], epochs=4, **given)
+    plain, mirrored = (model.evaluate(each, y[64:])[1] for each in (x[64:], x[64:, :, ::-1]))
+    import json
+    json.dump(plain - mirrored, open("cost.json", "w"))
+    """
+    given = "given = {'validation_data': (x[64:], y[64:]), 'validation_batch_size': 8}\n"
+    script = DATA + SIDES + MODEL + given + textwrap.dedent(LEFT_WITH[left_with])
+    result, spool = study.run(script + textwrap.dedent(fit), mirror=True)
+    assert result.outcome == "complete", result.reason
+    assert result.mirroring == pytest.approx(read_json(spool, "cost.json"), abs=1e-6)
+
+
 def test_it_is_measured_where_it_is_asked_for(study):
     result, _ = study.run(DATA + SIDES + MODEL + ARRAYS)
     assert result.outcome == "complete", result.reason
