@@ -326,7 +326,11 @@ _BOTH: Sequence[Maker] = (
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
 _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
-_CLOSE: Maker = (AVERAGE, Model.averaging_varied, "Training hardly leads the best epoch.")
+_CLOSE: Maker = (
+    AVERAGE,
+    Model.averaging_varied,
+    "Averages close a gap without making learning slower.",
+)
 _CLOSE_BY_STEPS: Maker = (
     SETTLE,
     Model.settled_varied,
@@ -405,14 +409,15 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     before anything else is tried (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for
     Deep Learning", 2019). Near the target the noise of the steps is taken out of the weights: they
     are averaged, or moved by smaller steps where they are averaged already (Polyak, Juditsky,
-    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1). The
-    same is done where training leads by no more than that brings, before regularisation makes
-    learning slower. Averaged weights from which the target is two epochs of learning away are
-    trained on. A rise that leads to the target within a few epochs is given them. One that does not
-    is answered by a deeper network, which rises as well, since it goes on from the same weights; by
-    two blocks at once, because the dense part after them has to be learnt anew each time; by a
-    wider one where the images bear no further block. Where training is ahead on images as they are,
-    a rise soon ends.
+    "Acceleration of Stochastic Approximation by Averaging", 1992; Bengio 2012, section 3.1).
+    Images that are varied already are not varied more before weights have been averaged, unless
+    training leads far: averages cost nothing, and regularisation makes learning slower. Smaller
+    steps come first only where training leads by no more than they bring. Averaged weights from
+    which the target is two epochs of learning away are trained on. A rise that leads to the target
+    within a few epochs is given them. One that does not is answered by a deeper network, which
+    rises as well, since it goes on from the same weights; by two blocks at once, because the dense
+    part after them has to be learnt anew each time; by a wider one where the images bear no further
+    block. Where training is ahead on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -425,8 +430,10 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
             found.append(_LONGER)  # calm weights follow the training with a delay
         # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
         lead = finding.evidence.get("train", math.inf) - best
+        if not averaged and lead < LARGE_GAP:
+            found.append(_CLOSE)
         if not averaged and lead < _hoped(best) and gap < LARGE_GAP:
-            found += [_CLOSE, _CLOSE_BY_STEPS]
+            found.append(_CLOSE_BY_STEPS)
         # A new block has much to learn anew, which near the target only costs time.
         found += [_VARY] if near else [*_BOTH, _VARY]
     if near:
