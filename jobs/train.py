@@ -31,7 +31,6 @@ def run(context: Context, study: str, trial: int) -> Next | None:
             return None
         spool = context.spool(study, trial)
         spool.submit(_request(context, recorded, attempt))
-        publish(context, recorded)  # of the trials so far, while this one trains
         try:
             result = _follow(context, recorded, attempt, spool)
         finally:  # aborted as well
@@ -73,7 +72,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     pruner = RetunePruner(target=study.get("target"), inherits=study.get("inherit", True))
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
-    look = time.monotonic()
+    look, is_published = time.monotonic() + LOOK_SECONDS, False
     in_one_process = context.settings.scheduler == "inline"
     poll = POLL_SECONDS
     while True:
@@ -102,6 +101,10 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 context.say(f"Study {study.name} was ended meanwhile.")
                 return None
             _end_overdue(context, spool)
+            if not is_published:
+                # Of the trials so far; not at once, as this one's script needs the processors.
+                publish(context, study)
+                is_published = True
         time.sleep(poll)
 
 

@@ -1,6 +1,7 @@
 """Job 3: a trial handed over, followed and recorded, however it ends."""
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from optuna.trial import TrialState
 
 from jobs import launch, pull, train
 from jobs.environment.spool import Request, Result
+from jobs.publish import report_folder
 from jobs.scheduler.base import Next
+from tests.jobs.conftest import climbing
 
 Played = tuple[list[float], Result]
 
@@ -98,6 +101,32 @@ def test_failures_are_recorded_with_their_reason_and_console(
     assert (view.result.failure, view.result.reason) == (failure, reason)
     assert f"Trial 0 failed: {reason}" in world.said
     assert "    last words of the script" in world.said
+
+
+def test_the_page_is_there_while_a_trial_trains(
+    world: Any, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = world.context.record.open(study)
+    page = report_folder(world.context, recorded) / "report.html"
+    trained = threading.Event()
+
+    def play(request: Request) -> Played:
+        assert trained.wait(60)
+        return climbing(request)
+
+    monkeypatch.setattr(train, "LOOK_SECONDS", 0.1)
+    world.environment.play = play
+    job = threading.Thread(target=train.run, args=(world.context, study, 0))
+    job.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not page.exists():
+            assert time.monotonic() < deadline, "there was no page"
+            time.sleep(0.01)
+        assert not recorded.trial(0).finished
+    finally:
+        trained.set()
+        job.join(timeout=60)
 
 
 def test_an_end_meanwhile_ends_the_job(world: Any, study: str) -> None:
