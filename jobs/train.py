@@ -2,7 +2,7 @@
 
 import time
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Request, Result, Spool
@@ -43,9 +43,9 @@ def run(context: Context, study: str, trial: int) -> Next | None:
 
 
 def _request(context: Context, study: Study, trial: Trial) -> Request:
-    facts = study.facts()
-    parent = trial.get("parent")
-    inherit = facts.get("inherit", True) and trial.get("kind") != "confirm"
+    facts, frozen = study.facts(), trial.frozen()
+    parent = frozen.user_attrs.get("parent")
+    inherit = facts.get("inherit", True) and frozen.user_attrs.get("kind") != "confirm"
     usable = parent is not None and context.spool(study.name, parent).model.exists()
     return Request(
         study=study.name,
@@ -56,20 +56,21 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=parent if inherit and usable else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
-        mirror=_may_be_varied(trial),
+        mirror=_may_be_varied(frozen),
     )
 
 
-def _may_be_varied(trial: Trial) -> bool:
+def _may_be_varied(trial: FrozenTrial) -> bool:
     """Whether a tweak may begin to vary the images."""
-    frozen = trial.frozen()
-    held = frozen.user_attrs.get("held", {})
-    return frozen.params.get("augmentation") == "none" and "augmentation" not in held
+    held = trial.user_attrs.get("held", {})
+    return trial.params.get("augmentation") == "none" and "augmentation" not in held
 
 
 def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Result | None:
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
-    pruner = RetunePruner(target=study.get("target"), inherits=study.get("inherit", True))
+    facts = study.facts()
+    target = facts["target"]
+    pruner = RetunePruner(target=target, inherits=facts.get("inherit", True))
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     look, is_published = time.monotonic() + LOOK_SECONDS, False
@@ -81,7 +82,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
         ending: TrialState | None = None
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
-            context.say(epoch_line(epoch, study.get("target")))
+            context.say(epoch_line(epoch, target))
             if result is None and (reason := pruner.reason(asked, trial.frozen())):
                 spool.stop(reason)
                 ending = TrialState.PRUNED
@@ -130,10 +131,11 @@ def _end_overdue(context: Context, spool: Spool) -> None:
 
 
 def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: Result) -> None:
+    known = study.facts()
     findings = diagnose(
         list(spool.epochs()),
-        classes=study.get("classes"),
-        validation_images=study.get("validation_images"),
+        classes=known.get("classes"),
+        validation_images=known.get("validation_images"),
         failure=result.failure,
     )
     facts = {
