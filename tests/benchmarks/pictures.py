@@ -1,10 +1,13 @@
 """A data set's images as arrays, decoded once, for tuners that are given arrays."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from jobs.files import write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -17,13 +20,12 @@ def cached_arrays(data: Path, size: int, folder: Path) -> Path:
     """
     file = folder / f"{data.name}-{size}.npz"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         arrays = {}
         for split in ("train", "validation"):
             arrays[f"x_{split}"], arrays[f"y_{split}"] = _read(data / split, size)
-        partial = file.with_name(f".{file.name}")
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-        partial.replace(file)
+        whole = io.BytesIO()
+        np.savez(whole, **arrays)  # type: ignore[arg-type]
+        write_whole(file, whole.getvalue())  # runs beside this one may do the same
     return file
 
 
