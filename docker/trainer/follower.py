@@ -54,8 +54,9 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = 0.0
         self._epoch = 0
         self._is_nan = False
+        self._weights = 0
         self.validated: tuple[int, float] | None = None
-        """The weights after the last epoch, as a number, and their validation accuracy."""
+        """The weights that were validated last, as a number, and their accuracy."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         session, fit = self._session, self._session.fit
@@ -93,6 +94,10 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         # What BackupAndRestore sets as well: where the loop over the epochs begins.
         self.model._initial_epoch = done
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        if self._session.request.mirror:
+            self._weights = fingerprint(self.model)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._began = time.monotonic()
         self._epoch = epoch
@@ -127,8 +132,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         is_best = best is None or (done.val_accuracy or 0.0) > (best.val_accuracy or 0.0)
         if is_best:
             save_model(self.model, folder / f"{name}.keras", self._session)
-        if ended and self._session.request.mirror and done.val_accuracy is not None:
-            self.validated = fingerprint(self.model), done.val_accuracy
+        if done.val_accuracy is not None:
+            self.validated = self._weights, done.val_accuracy
         if self._averages is not None:
             self._averages.put_back()
         checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)

@@ -105,7 +105,7 @@ class Hooks:
         self, model: keras.Model, given: dict[str, Any], follower: Follower
     ) -> float | None:
         weights, validated = follower.validated or (None, None)
-        # A callback may have put those of another epoch in their place at the end.
+        # A callback may have put others in their place since.
         known = validated if weights == mirroring.fingerprint(model) else None
 
         def accuracy(x: Any, y: Any) -> float | None:

@@ -55,9 +55,12 @@ def _batches(given: Mapping[str, Any]) -> Iterator[Any]:
     if validation is None and split:
         # Keras takes the last ones.
         first = int(len(given["x"]) * (1 - split))
-        validation = (given["x"][first:], given["y"][first:])
+        parts = (given["x"], given["y"], given.get("sample_weight"))
+        validation = tuple(None if each is None else each[first:] for each in parts)
     if isinstance(validation, (tuple, list)):
-        return iter([tuple(each[: MOST_IMAGES + 1] for each in validation)])
+        x, y, *weights = validation
+        shown = MOST_IMAGES + 1
+        return iter([(x[:shown], y[:shown], *(each for each in weights if each is not None))])
     if isinstance(validation, tf.data.Dataset):
         return iter(validation)
     if isinstance(validation, keras.utils.PyDataset):

@@ -53,22 +53,39 @@ def test_images_that_are_the_same_in_the_mirror_are_told_apart_as_well(study):
     assert abs(result.mirroring) < 0.15
 
 
+WEIGHTED = """
+model.compile("adam", model.loss, weighted_metrics=["accuracy"])
+weights = rng.uniform(0, 9, 32)
+"""
 LEFT_WITH = {
     "the weights of the last step": "",
     "averages": 'model.compile(keras.optimizers.Adam(use_ema=True), model.loss, ["accuracy"])\n',
     "weights of another epoch": """
-        from keras.callbacks import EarlyStopping
-        given["callbacks"] = [EarlyStopping("loss", mode="max", restore_best_weights=True)]
-        """,
+    from keras.callbacks import EarlyStopping
+    given["callbacks"] = [EarlyStopping("loss", mode="max", restore_best_weights=True)]
+    """,
+    "weights that its callback has made": """
+    class Zero(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.set_weights([0 * each for each in self.model.get_weights()])
+
+    given["callbacks"] = [Zero()]
+    """,
     "a part of the images": "given['validation_steps'] = 1\n",
-    "weighted images": "given['validation_data'] = (x[64:], y[64:], np.arange(32.0))\n",
+    "no weights of images": "given['validation_data'] = (x[64:], y[64:], None)\n",
+    "weighted images": WEIGHTED + "given['validation_data'] = (x[64:], y[64:], weights)\n",
+    "weighted images, split off": WEIGHTED
+    + """
+given = {"validation_split": 1 / 3, "sample_weight": np.concatenate([np.ones(64), weights])}
+""",
 }
 
 
 @pytest.mark.parametrize("left_with", LEFT_WITH)
 def test_it_is_that_of_the_network_that_fit_leaves(study, left_with):
     fit = """
-    model.fit(x[:64], y[:64], epochs=4, **given)
+    trained = slice(None) if "validation_split" in given else slice(64)
+    model.fit(x[trained], y[trained], epochs=4, **given)
     plain, mirrored = (model.evaluate(each, y[64:])[1] for each in (x[64:], x[64:, :, ::-1]))
     import json
     json.dump(plain - mirrored, open("cost.json", "w"))
