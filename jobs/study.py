@@ -313,7 +313,7 @@ class Trial:
         ``known``: distributions that earlier trials of the study gave to the same names. Optuna
         refuses other categories for a known name, so the known ones are kept where they fit.
         """
-        recorded = self.frozen().params
+        recorded = set(self.frozen().params)
         held = {each.name: each.held for each in reading.hyperparameters if each.held}
         with at_once(self.storage) as storage:
             for each in reading.hyperparameters:
@@ -331,6 +331,7 @@ class Trial:
                     # What the study has not seen so: the script and the commit still say it.
                     continue
                 storage.set_trial_param(self.identifier, each.name, internal, chosen)
+                recorded.add(each.name)
             storage.set_trial_user_attr(self.identifier, "held", held)
             storage.set_trial_user_attr(self.identifier, "values", reading.values())
 
@@ -361,7 +362,8 @@ class Trial:
         if values == [None]:
             raise ValueError("a complete trial has an objective")
         with at_once(self.storage) as storage:
-            for key, value in {**(facts or {}), "result": asdict(result)}.items():
+            # The result first: who else ends this trial now waits there, and holds nothing.
+            for key, value in {"result": asdict(result), **(facts or {})}.items():
                 storage.set_trial_user_attr(self.identifier, key, value)
             storage.set_trial_state_values(self.identifier, state, values)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -13,9 +14,11 @@ def at_once(storage: RDBStorage) -> Iterator[RDBStorage]:
 
     Optuna commits each change by itself, which costs a database of files a wait for the disk each.
     Until then nobody else sees the changes, ``storage`` itself included, and on SQLite nobody else
-    can write: the block is for changes alone.
+    can write: the block is for changes alone. Raises StorageInternalError also where a change met
+    one that somebody else had just made, which Optuna passes over where it stands alone.
     """
     with storage.engine.begin() as connection:
+        transaction = connection.get_transaction()
         # Not by copy(): that one opens the database anew.
         joined = RDBStorage.__new__(RDBStorage)
         vars(joined).update(vars(storage))
@@ -23,3 +26,5 @@ def at_once(storage: RDBStorage) -> Iterator[RDBStorage]:
             sessionmaker(bind=connection, join_transaction_mode="rollback_only")
         )
         yield joined
+        if transaction is None or not transaction.is_active:
+            raise StorageInternalError("Somebody else was recording the same at the same time.")
