@@ -14,8 +14,8 @@ from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial
 
 POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
-END_POLL_SECONDS = 0.01
-"""While a script is at its end, what follows waits for nothing but its result."""
+END_POLL_SECONDS, END_SECONDS = 0.01, 10.0
+"""While a script is at its end, and not for long, what follows waits for nothing but its result."""
 LONG_EPOCH_SECONDS = 1.0
 """An epoch beside which there is time to look ahead, and still to see its end at once."""
 BAR = 20
@@ -73,9 +73,11 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     pruner = RetunePruner(target=target, inherits=facts.get("inherit", True))
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
-    look, is_published = time.monotonic() + LOOK_SECONDS, False
+    # The first look writes the page, which a script at its start leaves no processor for; the first
+    # trial is looked at at once, so that there is a page.
+    look, is_published = time.monotonic() + (LOOK_SECONDS if trial.number else 0.0), False
     in_one_process = context.settings.scheduler == "inline"
-    poll = POLL_SECONDS
+    at_its_end_until = 0.0
     while True:
         result = spool.result()  # read before the epochs: once it is there, they all are
         epochs = list(spool.epochs())
@@ -88,8 +90,8 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 ending = TrialState.PRUNED
             elif result is None and _nears_its_end(epoch):
                 ending = TrialState.COMPLETE
-            is_last = epoch.epoch >= epoch.epochs or ending == TrialState.PRUNED
-            poll = END_POLL_SECONDS if is_last else POLL_SECONDS
+            is_last = epoch.epoch >= epoch.epochs > 1 or ending == TrialState.PRUNED
+            at_its_end_until = time.monotonic() + END_SECONDS if is_last else 0.0
         if ending is not None and in_one_process:
             foresee(context, study, trial, ending)
         seen = max(seen, len(epochs))
@@ -103,10 +105,9 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 return None
             _end_overdue(context, spool)
             if not is_published:
-                # Of the trials so far; not at once, as this one's script needs the processors.
                 publish(context, study)
                 is_published = True
-        time.sleep(poll)
+        time.sleep(END_POLL_SECONDS if time.monotonic() < at_its_end_until else POLL_SECONDS)
 
 
 def _nears_its_end(epoch: Epoch) -> bool:
