@@ -45,6 +45,44 @@ def test_images_that_are_others_in_the_mirror_are_told_apart_worse(study, given)
     assert result.mirroring > 0.5
 
 
+IN_ORDER = """
+import numpy as np
+import tensorflow as tf
+import keras
+from keras import layers
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+# The middle, the left or the right is bright; the last two are each other's mirror image.
+rng = np.random.default_rng(0)
+
+def images(y):
+    x = rng.normal(size=(len(y), 8, 9, 3)).astype("float32")
+    for number, columns in enumerate((slice(3, 6), slice(0, 3), slice(6, 9))):
+        x[y == number, :, columns] += 3
+    return x, y
+
+x, y = images(rng.integers(0, 3, 300))
+held = images(np.repeat([0, 1, 2], [1200, 400, 400]))
+model = keras.Sequential(
+    [keras.Input((8, 9, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3, "softmax")]
+)
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+"""
+ORDERED = {
+    "arrays": "held",
+    "generator": "ImageDataGenerator().flow(*held, batch_size=50, shuffle=False)",
+    "pipeline": "tf.data.Dataset.from_tensor_slices(held).batch(50)",
+}
+
+
+@pytest.mark.parametrize("ordered", ORDERED)
+def test_of_many_images_in_order_of_their_classes_some_of_each_class_are_taken(study, ordered):
+    fit = f"model.fit(x, y, epochs=12, validation_data={ORDERED[ordered]})\n"
+    result, _ = study.run(IN_ORDER + fit, mirror=True)
+    assert result.outcome == "complete", result.reason
+    assert result.mirroring > 0.3
+
+
 def test_images_that_are_the_same_in_the_mirror_are_told_apart_as_well(study):
     brighter = "x = x + 2 * y[:, None, None, None]\n"
     result, _ = study.run(DATA + brighter + MODEL + ARRAYS.replace("12", "40"), mirror=True)
