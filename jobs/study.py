@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +13,11 @@ from optuna.distributions import (
     CategoricalDistribution,
     check_distribution_compatibility,
 )
-from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -361,7 +365,8 @@ class Trial:
         values = [result.objective] if state == TrialState.COMPLETE else None
         if values == [None]:
             raise ValueError("a complete trial has an objective")
-        with at_once(self.storage) as storage:
+        # Somebody else may end it between the question and the answer.
+        with suppress(UpdateFinishedTrialError), at_once(self.storage) as storage:
             # The result first: who else ends this trial now waits there, and holds nothing.
             for key, value in {"result": asdict(result), **(facts or {})}.items():
                 storage.set_trial_user_attr(self.identifier, key, value)

@@ -10,7 +10,7 @@ from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
 from jobs.search.proposal import Proposal
 from jobs.source.script import Choices, Hyperparameter, Range, Reading
-from jobs.study import Record, Study
+from jobs.study import Record, Study, Trial
 
 FACTS = {"branch": "main", "commit": "1" * 40, "target": 0.8, "max_trials": 5, "max_hours": 1.0}
 
@@ -76,6 +76,17 @@ def test_trial_is_recorded_where_optuna_keeps_it(study: Study) -> None:
     assert view.best.number == 0
     assert [each.val_accuracy for each in view.trials[0].epochs] == [0.5, 0.7, 0.6]
     assert view.trials[0].words == "as pushed"
+
+
+def test_the_first_end_of_a_trial_holds_where_two_meet(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = study.add_first_trial("1" * 40)
+    trial.finish(Result("complete", objective=0.7), TrialState.COMPLETE)
+    monkeypatch.setattr(Trial, "finished", False)  # as it was when the second one asked
+    trial.finish(Result("stopped", reason="late"), TrialState.FAIL, {"diagnosis": "late"})
+    view = trial.view()
+    assert (view.state, view.objective, view.diagnosis) == ("complete", 0.7, "")
 
 
 def test_ranges_may_change_from_trial_to_trial(study: Study) -> None:
