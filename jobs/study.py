@@ -304,9 +304,15 @@ class Trial:
     def set(self, key: str, value: Any) -> None:
         self.storage.set_trial_user_attr(self.identifier, key, value)
 
+    @contextmanager
+    def _unless_ended(self) -> Iterator[RDBStorage]:
+        """Changes of which none is made where somebody has ended the trial meanwhile."""
+        with suppress(UpdateFinishedTrialError), at_once(self.storage) as storage:
+            yield storage
+
     def record_proposal(self, proposal: Proposal, words: str, commit: str) -> None:
         """What is tried, why, in words, and the commit that holds it: all of it, or none."""
-        with at_once(self.storage) as storage:
+        with self._unless_ended() as storage:
             for key, value in {**asdict(proposal), "words": words, "commit": commit}.items():
                 known_as = {"sentence": "why"}.get(key, key)
                 storage.set_trial_user_attr(self.identifier, known_as, value)
@@ -319,7 +325,7 @@ class Trial:
         """
         recorded = set(self.frozen().params)
         held = {each.name: each.held for each in reading.hyperparameters if each.held}
-        with at_once(self.storage) as storage:
+        with self._unless_ended() as storage:
             for each in reading.hyperparameters:
                 if each.name in recorded:
                     continue
@@ -345,7 +351,7 @@ class Trial:
         if step in recorded.intermediate_values:
             return
         curves = [*recorded.user_attrs.get("curves", [])[: step - 1], asdict(epoch)]
-        with at_once(self.storage) as storage:
+        with self._unless_ended() as storage:
             storage.set_trial_user_attr(self.identifier, "curves", curves)
             if epoch.val_accuracy is not None:
                 storage.set_trial_intermediate_value(self.identifier, step, epoch.val_accuracy)
@@ -354,7 +360,8 @@ class Trial:
         """Make the record hold exactly these epochs' curves."""
         curves = [asdict(each) for each in epochs]
         if self.get("curves", []) != curves:
-            self.set("curves", curves)
+            with self._unless_ended() as storage:
+                storage.set_trial_user_attr(self.identifier, "curves", curves)
 
     def finish(
         self, result: Result, state: TrialState, facts: Mapping[str, Any] | None = None
@@ -365,8 +372,7 @@ class Trial:
         values = [result.objective] if state == TrialState.COMPLETE else None
         if values == [None]:
             raise ValueError("a complete trial has an objective")
-        # Somebody else may end it between the question and the answer.
-        with suppress(UpdateFinishedTrialError), at_once(self.storage) as storage:
+        with self._unless_ended() as storage:
             # The result first: who else ends this trial now waits there, and holds nothing.
             for key, value in {"result": asdict(result), **(facts or {})}.items():
                 storage.set_trial_user_attr(self.identifier, key, value)

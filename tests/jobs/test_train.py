@@ -139,6 +139,19 @@ def test_an_end_meanwhile_ends_the_job(world: Any, study: str) -> None:
     assert done == [None]
 
 
+def test_a_trial_that_is_ended_meanwhile_is_recorded_no_further(world: Any, study: str) -> None:
+    recorded = world.context.record.open(study)
+
+    def play(request: Request) -> Played:
+        recorded.trial(0).finish(Result("stopped", reason="Enough."), TrialState.FAIL)
+        return climbing(request)
+
+    world.environment.play = play
+    train.run(world.context, study, 0)
+    view = recorded.trial(0).view()
+    assert (view.state, view.result.reason, view.epochs) == ("failed", "Enough.", ())
+
+
 def test_it_waits_through_a_relaunch(world: Any, study: str) -> None:
     world.environment.remove(study)
     done: list[Next | None] = []
