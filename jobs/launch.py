@@ -76,8 +76,9 @@ def specification(context: Context, study: Study) -> Specification | None:
 
 def _read(context: Context, study: Study, trial: int) -> Reading:
     """What the trial's checkout holds. The first trial fixes script and wishes for the study."""
-    checkout = context.source(study.name, trial)
-    if study.get("script") is None:
+    checkout, facts = context.source(study.name, trial), study.facts()
+    script = facts.get("script")
+    if script is None:
         wanted = read_repository_settings(checkout)
         reading = detect.find(checkout, wanted.script, wanted.hold, wanted.allow)
         _record_wishes(context, study, wanted, reading)
@@ -88,7 +89,7 @@ def _read(context: Context, study: Study, trial: int) -> Reading:
         attrs.get("parent"), attrs.get("tweak", {}), trial
     )
     return known or detect.read(
-        checkout, study.get("script"), hold=study.get("hold", []), allow=study.get("allow", [])
+        checkout, script, hold=facts.get("hold", []), allow=facts.get("allow", [])
     )
 
 
