@@ -28,10 +28,48 @@ def averages(model: keras.Model) -> list[tuple[Any, Any]]:
     return list(zip(optimizer._trainable_variables, kept, strict=True))
 
 
+def steps_taken(model: keras.Model) -> int:
+    """By the optimizer that averages; 0 where it does not average."""
+    optimizer = _averaging_optimizer(model)
+    return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
 def begin(model: keras.Model) -> None:
     """Have the averages begin with the weights as they are."""
     for variable, average in averages(model):
         average.assign(variable)
+
+
+class _Beginning:
+    """What averages have to know of a network with new layers when they begin after an epoch."""
+
+    def __init__(self, model: keras.Model) -> None:
+        layers = model._flatten_layers(include_self=False, recursive=True)
+        self._normalisations = [
+            each
+            for each in layers
+            if isinstance(each, keras.layers.BatchNormalization) and _is_untouched(each)
+        ]
+
+    def free(self, steps: int) -> None:
+        """Take out of the statistics what is left of where they began, mean 0 and variance 1.
+
+        As Adam does with its moments (Kingma, Ba, "Adam", ICLR 2015, section 3): with a momentum m,
+        m^steps of it is left after so many steps.
+        """
+        for each in self._normalisations:
+            left = each.momentum**steps
+            if steps and left < 1:
+                each.moving_mean.assign(each.moving_mean / (1 - left))
+                variance = (each.moving_variance - left) / (1 - left)
+                each.moving_variance.assign(keras.ops.maximum(variance, 0.0))
+
+
+def _is_untouched(layer: keras.layers.BatchNormalization) -> bool:
+    if not layer.built:
+        return False
+    mean, variance = map(keras.ops.convert_to_numpy, (layer.moving_mean, layer.moving_variance))
+    return bool((mean == 0).all() and (variance == 1).all())
 
 
 class Averaging(keras.callbacks.Callback):  # type: ignore[misc]
@@ -44,6 +82,14 @@ class Averaging(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._is_in_place = False
+        self._beginning: _Beginning | None = None
+
+    def begin_late(self) -> None:
+        """Have them begin after the first epoch, for a network with new layers, at its first step.
+
+        Averages of the last hundred steps would hold new layers' random first weights for epochs.
+        """
+        self._beginning = _Beginning(self.model)
 
     def on_test_begin(self, logs: Any = None) -> None:
         self._put_in_place()
@@ -55,6 +101,10 @@ class Averaging(keras.callbacks.Callback):  # type: ignore[misc]
         self._put_in_place()
 
     def _put_in_place(self) -> None:
+        if self._beginning is not None:
+            self._beginning.free(steps_taken(self.model))
+            self._beginning = None
+            begin(self.model)
         if not self._is_in_place:
             self._swap()
 

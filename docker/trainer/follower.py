@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from trainer import checkpoint, metrics
-from trainer.averaging import Averaging
+from trainer.averaging import Averaging, steps_taken
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
 from trainer.mirroring import fingerprint
@@ -68,8 +68,10 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         session.state.steps = self.params.get("steps")
         if fit.checkpoint is not None:
             self._resume(fit.checkpoint)
-        elif self._is_to_inherit():
-            inherit_into(self.model, session)
+            return
+        whole = self._is_to_inherit() and inherit_into(self.model, session)
+        if self._averages is not None and not whole and not steps_taken(self.model):
+            self._averages.begin_late()
 
     def _is_to_inherit(self) -> bool:
         """The first ``fit`` of a convolutional network inherits, also where it is begun again."""

@@ -18,14 +18,15 @@ def is_convolutional(model: keras.Model) -> bool:
     return any("conv2d" in type(each).__name__.lower() for each in layers)
 
 
-def inherit_into(model: keras.Model, session: Session) -> None:
+def inherit_into(model: keras.Model, session: Session) -> bool:
     """Give a built model what it can take from ``trials/<inherit>/model.keras``, and report it.
 
-    A model file that is missing or cannot be read leaves the weights fresh, with a note.
+    Gives whether no layer begins anew. A model file that is missing or cannot be read leaves the
+    weights fresh, with a note.
     """
     number = session.request.inherit
     if number is None:
-        return
+        return False
     state = session.state
     state.inherited = 0.0
     path = Trial(session.trials / str(number)).model
@@ -34,23 +35,26 @@ def inherit_into(model: keras.Model, session: Session) -> None:
         parent = network.read_file(path)
     except network.NetworkError as error:
         state.note(f"Nothing was inherited from trial {number}: {error}")
-        return
+        return False
     if not _is_described(model):
         try:
             state.inherited, state.inheritance = _copy_by_path(path, model)
         except (OSError, ValueError, KeyError) as error:
             state.note(f"Nothing was inherited from trial {number}: {error}")
-            return
+            return False
+        whole = state.inherited == 1.0
     else:
         child, live = network.of_model(model)
         done = surgery.inherit(parent, child, seed=seed)
         for index, weights in done.weights.items():
             live[index].set_weights(weights)
         state.inherited, state.inheritance = done.share, done.sentences
+        whole = not done.anew
         if surgery.is_whole(parent, child, done) and momentum.take_over(path, model):
             state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")
     session.save()
     print(f"Inherited {state.inherited:.0%} of the parameters from trial {number}.", flush=True)
+    return whole
 
 
 def _is_described(model: keras.Model) -> bool:

@@ -39,11 +39,13 @@ _NO_IDENTITY = "a new layer that cannot begin as the identity."
 @dataclass
 class Inheritance:
     """``weights``: new values by the child's layer index. ``share`` of all parameters that came
-    from the parent (0 to 1). ``sentences``: what happened to each layer with weights."""
+    from the parent (0 to 1). ``sentences``: what happened to each layer with weights. ``anew``: how
+    many of them begin with weights of their own."""
 
     weights: dict[int, list[Array]]
     share: float
     sentences: list[str]
+    anew: int = 0
 
 
 @dataclass
@@ -54,6 +56,7 @@ class _Run:
     random: np.random.Generator
     weights: dict[int, list[Array]] = field(default_factory=dict)
     inherited: float = 0.0
+    anew: int = 0
     sentences: list[str] = field(default_factory=list)
 
     def take(self, index: int, weights: Sequence[Array], share: float, sentence: str) -> None:
@@ -68,6 +71,7 @@ class _Run:
     def fresh(self, index: int, why: str) -> None:
         layer = self.child.layers[index]
         if layer.weights:
+            self.anew += 1
             self.sentences.append(f"{layer.name}: begins anew, {why}")
 
 
@@ -86,7 +90,8 @@ def inherit(
     else:
         _copy_equal(run, pairs)
     total = sum(layer.parameters for layer in child.layers)
-    return Inheritance(run.weights, run.inherited / total if total else 0.0, run.sentences)
+    share = run.inherited / total if total else 0.0
+    return Inheritance(run.weights, share, run.sentences, run.anew)
 
 
 def is_whole(parent: Network, child: Network, done: Inheritance) -> bool:

@@ -22,6 +22,8 @@ AVERAGING = "optimizer.use_ema"
 LEAST_STEPS = 30
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
 momentum is 0.99) are some three epochs behind at the most."""
+LEAST_FRESH_STEPS = 60
+"""The same where layers are new, which change quickly."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
 AVERAGE, SETTLE = "average", "settle"
@@ -278,12 +280,12 @@ class Model:
 
         They cost nothing, and take the noise of the steps out of the weights, and out of what
         validation says of them (Izmailov, Podoprikhin, Garipov, Vetrov, Wilson, "Averaging Weights
-        Leads to Wider Optima and Better Generalization", 2018). Not where a child has layers to
-        learn: the averages would hold their random first weights for an epoch and longer.
+        Leads to Wider Optima and Better Generalization", 2018). Of a child with new
+        layers they begin after its first epoch, and have to have caught up within a few.
         """
-        fresh = self.inherits and adds_layers(tweak)
-        known = self.params.get(AVERAGING) is False and (self._steps or 0) >= LEAST_STEPS
-        return {**tweak, AVERAGING: True} if known and not fresh else tweak
+        least = LEAST_FRESH_STEPS if self.inherits and adds_layers(tweak) else LEAST_STEPS
+        known = self.params.get(AVERAGING) is False and (self._steps or 0) >= least
+        return {**tweak, AVERAGING: True} if known else tweak
 
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped()}

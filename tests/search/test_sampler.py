@@ -351,19 +351,25 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
 PLAIN = {**START, "optimizer.use_ema": False}
 
 
-def test_averaged_weights_come_once_the_new_layers_are_learnt_and_stay():
+def test_averaged_weights_come_with_the_first_tweak_and_stay():
     trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(5)
+    assert trials[1].user_attrs["tweak"] == {**BOTH, "optimizer.use_ema": True}
+    assert "Averaged weights" in trials[1].user_attrs["sentence"]
+    assert all(each.params["optimizer.use_ema"] for each in trials[1:])
+    few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(5)
+    assert not any(each.params["optimizer.use_ema"] for each in few)
+
+
+def test_new_layers_are_learnt_before_averages_of_few_steps_an_epoch():
+    trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=40).steps(5)
     assert trials[1].user_attrs["tweak"] == BOTH
     tweaks = [each.user_attrs["tweak"] for each in trials[1:]]
     begins = next(i for i, each in enumerate(tweaks) if not {"blocks", "batch_norm"} & each.keys())
     assert tweaks[begins]["optimizer.use_ema"] is True
-    assert "Averaged weights" in trials[begins + 1].user_attrs["sentence"]
     for each in trials:
         parent = each.user_attrs.get("parent")
         if parent is not None and trials[parent].params["optimizer.use_ema"]:
             assert each.params["optimizer.use_ema"] is True
-    few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(5)
-    assert not any(each.params["optimizer.use_ema"] for each in few)
 
 
 @pytest.mark.parametrize(("second", "parent"), [(0.84, 0), (0.8986, 1)])
@@ -577,7 +583,7 @@ def test_a_repair_of_new_layers_does_not_average_their_first_weights():
     def train(values, trial):
         return "out-of-memory" if values["blocks"] > 2 else OVERFIT
 
-    third = Campaign(train, start=PLAIN, steps=87).steps(3)[2]
+    third = Campaign(train, start=PLAIN, steps=40).steps(3)[2]
     assert third.user_attrs["kind"] == "repair"
     assert third.params["fit.batch_size"] == 16
     assert third.params["optimizer.use_ema"] is False

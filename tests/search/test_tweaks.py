@@ -88,16 +88,19 @@ def has_new_layers(tweak):
     return not tweak.keys().isdisjoint(("blocks", "batch_norm"))
 
 
-def test_averaged_weights_come_with_a_tweak_whose_weights_are_all_known():
-    averaged, others = averaging()
+def test_new_layers_want_more_steps_an_epoch_than_known_weights():
+    averaged, others = averaging(steps=40)
     assert averaged
     assert others
     assert not any(map(has_new_layers, averaged))
     assert all(map(has_new_layers, others))
+    averaged, others = averaging()
+    assert any(map(has_new_layers, averaged))
+    assert others == []
 
 
 def test_where_nothing_is_inherited_averaged_weights_come_with_any_tweak():
-    averaged, others = averaging(inherits=False)
+    averaged, others = averaging(steps=40, inherits=False)
     assert any(map(has_new_layers, averaged))
     assert others == []
 

@@ -35,7 +35,9 @@ def test_validation_measures_what_fit_leaves_the_model_with(study):
     seen = read_json(spool, "seen.json")
     measured = [each.val_loss for each in spool.epochs()]
     assert measured[-1] == pytest.approx(seen["left"], abs=1e-5)
-    for averaged, last_step in zip(measured, seen["raw"], strict=True):
+    # They begin when the layers have seen their first epoch.
+    assert measured[0] == pytest.approx(seen["raw"][0], abs=1e-5)
+    for averaged, last_step in zip(measured[1:], seen["raw"][1:], strict=True):
         assert abs(averaged - last_step) > 1e-3
 
 
@@ -79,6 +81,54 @@ def test_a_childs_averages_begin_with_its_parents_weights(study, parents):
     best = max(parent.epochs(), key=lambda each: (each.val_accuracy, -each.epoch))
     # The averages hardly leave where they began.
     assert next(child.epochs()).val_loss == pytest.approx(best.val_loss, abs=2e-3)
+
+
+NORMALISED = """
+model = keras.Sequential(
+    [
+        keras.Input((8, 8, 3)),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+        layers.Dense(2, activation="softmax"),
+    ]
+)
+model.compile(
+    keras.optimizers.Adam(0.03, use_ema=True),
+    "sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+
+import json
+
+class Statistics(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.last = self.now()
+
+    def on_epoch_end(self, epoch, logs=None):
+        counted.append([self.last, self.now()])
+
+    def now(self):
+        layer = model.layers[1]
+        return [each.numpy().tolist() for each in (layer.moving_mean, layer.moving_variance)]
+
+counted = []
+given = dict(validation_data=(x[64:], y[64:]), batch_size=8, callbacks=[Statistics()])
+model.fit(x[:64], y[:64], epochs=2, **given)
+json.dump(counted, open("counted.json", "w"))
+"""
+
+
+def test_statistics_of_new_normalisations_are_freed_from_where_they_began(study):
+    result, spool = study.run(DATA + NORMALISED)
+    assert result.outcome == "complete", result.reason
+    (first, second) = read_json(spool, "counted.json")
+    (mean, variance), (freed_mean, freed_variance) = first
+    left = 0.99**8  # of 0 and 1, after eight steps
+    assert freed_mean == pytest.approx([each / (1 - left) for each in mean], rel=1e-4)
+    free = [(each - left) / (1 - left) for each in variance]
+    assert freed_variance == pytest.approx(free, rel=1e-3, abs=1e-4)
+    assert second[0] == second[1]
 
 
 def test_a_killed_trial_goes_on_with_its_averages(own_study):
