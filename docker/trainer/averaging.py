@@ -9,14 +9,22 @@ script would be left with, if it ended there.
 
 # ruff: noqa: ARG002  (the signatures are Keras')
 
+import itertools
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras.src.models.functional import Functional
 
 NOTE = (
     "The optimizer averages the weights (use_ema): validation measures the averages, with which "
-    "fit leaves the model."
+    "fit leaves the model; those of new layers begin after their first epoch."
 )
+
+
+ROUNDING = 1e-3
+"""Share by which a variance may be smaller than what is left of the one that it began with."""
 
 
 def averages(model: keras.Model) -> list[tuple[Any, Any]]:
@@ -29,9 +37,9 @@ def averages(model: keras.Model) -> list[tuple[Any, Any]]:
 
 
 def steps_taken(model: keras.Model) -> int:
-    """By the optimizer that averages; 0 where it does not average."""
+    """By the optimizer that averages, those counted that it only accumulates in; 0 without one."""
     optimizer = _averaging_optimizer(model)
-    return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+    return 0 if optimizer is None else int(keras.ops.convert_to_numpy(optimizer._iterations))
 
 
 def begin(model: keras.Model) -> None:
@@ -44,25 +52,38 @@ class _Beginning:
     """What averages have to know of a network with new layers when they begin after an epoch."""
 
     def __init__(self, model: keras.Model) -> None:
-        layers = model._flatten_layers(include_self=False, recursive=True)
-        self._normalisations = [
-            each
-            for each in layers
-            if isinstance(each, keras.layers.BatchNormalization) and _is_untouched(each)
-        ]
+        self._steps = steps_taken(model)
+        self._normalisations = [each for each in _used_once(model) if _is_untouched(each)]
 
-    def free(self, steps: int) -> None:
+    def free(self, model: keras.Model) -> None:
         """Take out of the statistics what is left of where they began, mean 0 and variance 1.
 
         As Adam does with its moments (Kingma, Ba, "Adam", ICLR 2015, section 3): with a momentum m,
-        m^steps of it is left after so many steps.
+        m^steps of it is left after so many steps. Statistics that say otherwise were counted in
+        some other way, and are left as they are.
         """
+        steps = steps_taken(model) - self._steps
         for each in self._normalisations:
             left = each.momentum**steps
-            if steps and left < 1:
-                each.moving_mean.assign(each.moving_mean / (1 - left))
-                variance = (each.moving_variance - left) / (1 - left)
-                each.moving_variance.assign(keras.ops.maximum(variance, 0.0))
+            mean, variance = map(
+                keras.ops.convert_to_numpy, (each.moving_mean, each.moving_variance)
+            )
+            if steps and left < 1 and (variance >= left * (1 - ROUNDING)).all():
+                each.moving_mean.assign(mean / (1 - left))
+                each.moving_variance.assign((variance - left).clip(0) / (1 - left))
+
+
+def _used_once(layer: keras.layers.Layer) -> Iterator[keras.layers.BatchNormalization]:
+    """The normalisations that see each batch once, as far as the network's graph tells."""
+    inside = layer._flatten_layers(include_self=False, recursive=False)
+    if isinstance(layer, Functional) and not isinstance(layer, keras.Sequential):
+        nodes = itertools.chain.from_iterable(layer._nodes_by_depth.values())
+        uses = Counter(id(node.operation) for node in nodes)
+        inside = [each for each in inside if uses[id(each)] <= 1]
+    for each in inside:
+        if isinstance(each, keras.layers.BatchNormalization) and not each.renorm:
+            yield each
+        yield from _used_once(each)
 
 
 def _is_untouched(layer: keras.layers.BatchNormalization) -> bool:
@@ -102,7 +123,7 @@ class Averaging(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _put_in_place(self) -> None:
         if self._beginning is not None:
-            self._beginning.free(steps_taken(self.model))
+            self._beginning.free(self.model)
             self._beginning = None
             begin(self.model)
         if not self._is_in_place:

@@ -66,11 +66,12 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
         session.state.steps = self.params.get("steps")
-        if fit.checkpoint is not None:
-            self._resume(fit.checkpoint)
+        if fit.checkpoint is not None and self._resume(fit.checkpoint):
             return
-        whole = self._is_to_inherit() and inherit_into(self.model, session)
-        if self._averages is not None and not whole and not steps_taken(self.model):
+        inherits = self._is_to_inherit()
+        whole = inherits and inherit_into(self.model, session)
+        is_new = inherits or not steps_taken(self.model)
+        if self._averages is not None and is_new and not whole:
             self._averages.begin_late()
 
     def _is_to_inherit(self) -> bool:
@@ -82,7 +83,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             session.state.inheriting_fit = session.fit_number
         return session.state.inheriting_fit == session.fit_number
 
-    def _resume(self, name: str) -> None:
+    def _resume(self, name: str) -> bool:
+        """Whether the checkpoint could be taken; otherwise the fit begins anew."""
         session, fit = self._session, self._session.fit
         try:
             checkpoint.restore(session.trial.checkpoint / name, self.model, self._others)
@@ -90,11 +92,12 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             session.state.note(f"{error} Fit {session.fit_number} was begun anew.")
             fit.epochs, fit.checkpoint, fit.ended = [], None, False
             session.save()
-            return
+            return False
         self._put_best_in_place()
         done = self._epochs if fit.ended else self._first + len(fit.epochs)
         # What BackupAndRestore sets as well: where the loop over the epochs begins.
         self.model._initial_epoch = done
+        return True
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._session.request.mirror:

@@ -84,15 +84,12 @@ def test_a_childs_averages_begin_with_its_parents_weights(study, parents):
 
 
 NORMALISED = """
-model = keras.Sequential(
-    [
-        keras.Input((8, 8, 3)),
-        layers.Conv2D(4, 3, activation="relu"),
-        layers.BatchNormalization(),
-        layers.Flatten(),
-        layers.Dense(2, activation="softmax"),
-    ]
-)
+model = keras.Sequential()
+model.add(keras.Input((8, 8, 3)))
+model.add(layers.Conv2D(4, 3, activation="relu"))
+model.add(layers.BatchNormalization())
+model.add(layers.Flatten())
+model.add(layers.Dense(2, activation="softmax"))
 model.compile(
     keras.optimizers.Adam(0.03, use_ema=True),
     "sparse_categorical_crossentropy",
@@ -129,6 +126,40 @@ def test_statistics_of_new_normalisations_are_freed_from_where_they_began(study)
     free = [(each - left) / (1 - left) for each in variance]
     assert freed_variance == pytest.approx(free, rel=1e-3, abs=1e-4)
     assert second[0] == second[1]
+
+
+COUNTED = """
+bottom = keras.Input((8, 8, 3))
+mirrored = layers.Lambda(lambda each: each[:, :, ::-1])(bottom)
+inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.{normalisation}])
+top = layers.{top}
+model = keras.Model(bottom, layers.Dense(2, activation="softmax")(layers.Flatten()(top)))
+keras.utils.set_random_seed(7)
+model.compile(
+    keras.optimizers.Adam(0.03, use_ema=True, {steps}),
+    "sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+model.fit(x[:64], y[:64], epochs=2, batch_size=2, validation_data=(x[64:], y[64:]))
+variance = inner.layers[-1].moving_variance.numpy()
+mean = abs(inner.layers[-1].moving_mean.numpy())
+assert variance.min() > 0.02 and mean.max() < 2, (mean, variance)
+"""
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "top", "steps"),
+    [
+        ("BatchNormalization()", "ReLU()(inner(bottom))", "gradient_accumulation_steps=4"),
+        ("BatchNormalization()", "Add()([inner(bottom), inner(mirrored)])", ""),
+        ("BatchNormalization(renorm=True)", "ReLU()(inner(bottom))", ""),
+    ],
+)
+def test_statistics_that_are_counted_in_another_way_stay_of_use(study, normalisation, top, steps):
+    script = COUNTED.format(normalisation=normalisation, top=top, steps=steps)
+    result, _ = study.run(DATA + script)
+    assert result.outcome == "complete", result.reason
+    assert result.notes == [each for each in result.notes if "failed" not in each]
 
 
 def test_a_killed_trial_goes_on_with_its_averages(own_study):
