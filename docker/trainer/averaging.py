@@ -76,7 +76,7 @@ class _Beginning:
 def _used_once(layer: keras.layers.Layer) -> Iterator[keras.layers.BatchNormalization]:
     """The normalisations that see each batch once, as far as the network's graph tells."""
     inside = layer._flatten_layers(include_self=False, recursive=False)
-    if isinstance(layer, Functional) and not isinstance(layer, keras.Sequential):
+    if isinstance(layer, Functional):
         nodes = itertools.chain.from_iterable(layer._nodes_by_depth.values())
         uses = Counter(id(node.operation) for node in nodes)
         inside = [each for each in inside if uses[id(each)] <= 1]
