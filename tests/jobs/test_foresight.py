@@ -14,7 +14,7 @@ from jobs.environment.spool import Request, Result
 from jobs.scheduler.base import Next
 from jobs.search.pruner import FLAT
 from jobs.source import detect
-from tests.jobs.conftest import write_progress
+from tests.jobs.conftest import Play, write_progress
 
 ACCURACIES = [0.5, 0.52, 0.55]
 OVERFIT = [0.7, 0.7, 0.69, 0.68, 0.67]
@@ -61,6 +61,13 @@ def train_first(
         number = accuracies.index(best) + 1
         return accuracies, Result("complete", best, "val_accuracy", number, **more)
 
+    return train_played(world, monkeypatch, look, play), seen
+
+
+def train_played(
+    world: Any, monkeypatch: pytest.MonkeyPatch, look: Callable[..., None], play: Play
+) -> str:
+    """Train trial 0 as ``play`` says; job 3 looks ahead by ``look``. Gives the study's name."""
     monkeypatch.setattr(train, "foresee", look)
     world.environment.play = play
     step = pull.receive(world.context, world.push())
@@ -68,7 +75,7 @@ def train_first(
     # Else four images say nothing about any tweak.
     world.context.record.open(step.study).set("validation_images", 600)
     train.run(world.context, step.study, 0)
-    return step.study, seen
+    return str(step.study)
 
 
 def test_what_follows_is_made_while_the_script_is_at_its_end(
@@ -168,12 +175,7 @@ def test_a_long_last_epoch_is_time_to_look_ahead(
         assert looked.wait(60)
         return ACCURACIES, Result("complete", max(ACCURACIES), "val_accuracy", 3)
 
-    monkeypatch.setattr(train, "foresee", look)
-    world.environment.play = play
-    step = pull.receive(world.context, world.push())
-    launch.run(world.context, step.study, 0)
-    world.context.record.open(step.study).set("validation_images", 600)
-    train.run(world.context, step.study, 0)
+    train_played(world, monkeypatch, look, play)
     assert [set(each) for each in seen] == [{"rewrite", "read"}, set()][:looks]
 
 
