@@ -1,7 +1,7 @@
 """Specifications on a home of their own, and a wait on a condition."""
 
+import functools
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.environment.base import Condition, Environment, Limits, Specification
+from tests.waiting import wait_for
 
 MIB = 1024**2
 
@@ -43,15 +44,7 @@ def specify(home: Path, tmp_path: Path) -> Callable[..., Specification]:
 @pytest.fixture
 def wait() -> Wait:
     """Wait until something is true and give it back; fail after half a minute."""
-
-    def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, "the condition did not come true"
-            time.sleep(0.05)
-        return found
-
-    return until
+    return functools.partial(wait_for, seconds=30.0)
 
 
 @pytest.fixture

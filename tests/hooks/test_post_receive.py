@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from jobs import hooks
+from tests.waiting import wait_for
 
-from .conftest import Git, Receiver, receiver, wait_for
+from .conftest import Git, Receiver, receiver
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Job 3: a trial handed over, followed and recorded, however it ends."""
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from jobs.environment.spool import Request, Result
 from jobs.publish import report_folder
 from jobs.scheduler.base import Next
 from tests.jobs.conftest import climbing
+from tests.waiting import wait_for
 
 Played = tuple[list[float], Result]
 
@@ -119,10 +119,7 @@ def test_the_page_is_there_while_a_trial_trains(
     job = threading.Thread(target=train.run, args=(world.context, study, 0))
     job.start()
     try:
-        deadline = time.monotonic() + 60
-        while not page.exists():
-            assert time.monotonic() < deadline, "there was no page"
-            time.sleep(0.01)
+        wait_for(page.exists, seconds=60)
         assert not recorded.trial(0).finished
     finally:
         trained.set()
