@@ -29,6 +29,7 @@ from trainer import (
     python2,
     script,
     shims,
+    stacking,
     surroundings,
     tracing,
     workspace,
@@ -49,6 +50,7 @@ def prepare() -> None:
     pipelines.remember_steps()
     affine.share_coordinates()
     tracing.trace_once()
+    stacking.build_by_layer()
     decoded.keep()
     shims.prepare()
     _versions()

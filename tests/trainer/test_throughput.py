@@ -366,3 +366,80 @@ assert after == before, (before, after)
 @pytest.mark.tensorflow
 def test_training_is_the_same_where_steps_are_traced_once():
     run_apart(SAME)
+
+
+STACKED = """
+import os
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import keras
+import numpy as np
+from keras import layers
+from trainer import stacking
+
+class Counted(layers.Dense):
+    calls = 0
+    def call(self, inputs):
+        Counted.calls += 1
+        return super().call(inputs)
+    def compute_output_spec(self, inputs):
+        Counted.calls += 1
+        return super().compute_output_spec(inputs)
+
+def base():
+    given = keras.Input((8, 8, 3))
+    return keras.Model(given, layers.MaxPooling2D()(layers.Conv2D(4, 3)(given)), name="base")
+
+def added():
+    keras.utils.set_random_seed(4)
+    model = keras.Sequential()
+    model.add(keras.Input((8, 8, 3)))
+    model.add(base())
+    model.add(layers.Flatten())
+    model.add(Counted(5, name="first"))
+    model.add(layers.Dropout(0.5))
+    model.add(Counted(4, name="gone"))
+    model.pop()
+    model.add(layers.BatchNormalization())
+    model.add(Counted(2, activation="softmax", name="last"))
+    return model
+
+def told(model):
+    lines = []
+    model.summary(print_fn=lines.append)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    images = np.random.default_rng(1).random((24, 8, 8, 3)).astype("float32")
+    history = model.fit(images, np.arange(24) % 2, epochs=2, verbose=0).history
+    inner = keras.Model(model.inputs, model.layers[2].output).predict(images, verbose=0)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    assert np.allclose(copy.predict(images, verbose=0), model.predict(images, verbose=0))
+    assert model.output_shape == (None, 2) and model.layers[1].output.shape == (None, 36)
+    return lines, history, inner.tolist(), [each.path for each in model.weights]
+
+def wrong(layer):
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])
+    try:
+        model.add(layer)
+    except Exception as error:
+        return type(error), str(error).replace(layer.name, "")
+
+def all_of():
+    keras.backend.clear_session()
+    found = told(added())
+    Counted.calls = 0
+    added()
+    calls = Counted.calls
+    return found, [wrong(layers.Conv2D(3, 3)), wrong(layers.Concatenate())], calls
+
+before, errors, calls = all_of()
+stacking.build_by_layer()
+after, errors_after, fewer = all_of()
+assert before == after
+assert errors == errors_after and None not in errors, errors
+assert fewer <= 4 < calls, (calls, fewer)
+"""
+
+
+@pytest.mark.tensorflow
+def test_models_built_layer_by_layer_are_the_same():
+    run_apart(STACKED)
