@@ -435,9 +435,10 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     near, missing = is_near(best, target, averaged=averaged), target - best
     slope, gap = finding.evidence["slope"], finding.evidence["gap"]
     found: list[Maker] = []
+    rises = finding.kind in ("opening", "rising")
+    if rises and averaged and missing <= AHEAD_OF_VALIDATION * slope:
+        found.append(_LONGER)  # calm weights follow the training with a delay
     if finding.kind in ("overfit", "opening"):
-        if finding.kind == "opening" and averaged and missing <= AHEAD_OF_VALIDATION * slope:
-            found.append(_LONGER)  # calm weights follow the training with a delay
         # Seen from the best epoch: the mean of noisy ones makes a gap of their noise.
         lead = finding.evidence.get("train", math.inf) - best
         if not averaged and lead < LARGE_GAP:

@@ -394,7 +394,8 @@ def test_near_the_target_weights_are_averaged_and_then_steps_made_smaller(second
     def curve(values, trial):
         reached = best[trial.number]
         train = [0.7, 0.8, 0.85, 0.86, 0.87, 0.87]
-        return epochs(train, [0.7, 0.8, 0.86, reached, reached - 0.005, reached])
+        below = reached - 0.005
+        return epochs(train, [0.7, 0.8, below, reached, below, reached])
 
     trials = Campaign(curve, start=PLAIN, steps=87).steps(3)
     assert trials[1].user_attrs["kind"] == "average"
@@ -495,6 +496,14 @@ def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learn
 
     assert kind(0.6) == "longer"
     assert kind(0.7) != "longer"
+
+
+def test_averaged_weights_that_rise_are_trained_on_right_below_the_target_as_well():
+    train = [0.61, 0.674, 0.71, 0.735, 0.744, 0.764, 0.767, 0.777]
+    calm = epochs(train, [0.623, 0.692, 0.709, 0.761, 0.758, 0.778, 0.781, 0.7997])  # as measured
+    start = {**VARIED, "optimizer.use_ema": True, "fit.epochs": 8}
+    second = Campaign(lambda *_: calm, start=start, target=0.8).steps(2)[1]
+    assert second.user_attrs["tweak"] == {"fit.epochs": 12}
 
 
 def test_averaged_weights_near_the_target_leave_smaller_steps_for_the_very_end():
