@@ -10,6 +10,7 @@ from jobs.foresight import foresee
 from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
+from jobs.search.history import History
 from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial
 
@@ -56,8 +57,12 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=parent if inherit and usable else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
-        mirror=_may_be_varied(frozen),
+        mirror=_may_be_varied(frozen) and not _knows_mirrors(study, facts.get("classes")),
     )
+
+
+def _knows_mirrors(study: Study, classes: int | None) -> bool:
+    return History(study.frozen(), None).knows_mirrors(classes)
 
 
 def _may_be_varied(trial: FrozenTrial) -> bool:

@@ -99,12 +99,22 @@ class History:
         signs are others there (Shorten, Khoshgoftaar, "A survey on Image Data Augmentation for Deep
         Learning", 2019, on the safety of an augmentation).
         """
-        costs = {
+        costs = self._mirroring
+        return not costs or costs[max(costs)] <= max(LEAST_COST, 3 * self.error)
+
+    def knows_mirrors(self, classes: int | None) -> bool:
+        """Whether a trial was measured that told most of its images apart: half the way from
+        chance to all of them. What it says of them in the mirror is no accident."""
+        return max(self._mirroring, default=0.0) >= (1 + 1 / (classes or 2)) / 2
+
+    @cached_property
+    def _mirroring(self) -> dict[float, float]:
+        """Accuracy of each trial that was measured -> accuracy lost on mirrored images."""
+        return {
             self.accuracy(each) or 0.0: cost
             for each in self.readable
             if (cost := result(each).get("mirroring")) is not None
         }
-        return not costs or costs[max(costs)] <= max(LEAST_COST, 3 * self.error)
 
     def _attempts(self) -> list[Attempt]:
         found = []

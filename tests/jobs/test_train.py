@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from jobs import launch, pull, train
+from jobs import launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.publish import report_folder
 from jobs.scheduler.base import Next
@@ -75,6 +75,23 @@ def test_what_mirroring_would_cost_is_asked_while_images_are_not_varied_and_may_
     launch.run(world.context, step.study, 0)
     train.run(world.context, step.study, 0)
     assert world.context.spool(step.study, 0).request().mirror is asked
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "asked"), [([0.5, 0.6, 0.7], True), ([0.6, 0.7, 0.79], False)]
+)
+def test_what_mirroring_would_cost_is_not_asked_again_once_it_is_known(
+    world: Any, accuracies: list[float], asked: bool
+) -> None:
+    result = Result("complete", objective=accuracies[-1], mirroring=0.01)
+    world.environment.play = lambda request: (accuracies, result)
+    step = pull.receive(world.context, world.push())
+    for job in (launch, train, tune, pull, launch):
+        step = job.run(world.context, step.study, step.trial)
+    train.run(world.context, step.study, step.trial)
+    second = world.context.record.open(step.study).trial(1).frozen()
+    assert second.params["augmentation"] == "none"
+    assert world.context.spool(step.study, 1).request().mirror is asked
 
 
 @pytest.mark.parametrize(
