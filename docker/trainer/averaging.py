@@ -48,6 +48,14 @@ def begin(model: keras.Model) -> None:
         average.assign(variable)
 
 
+def swap(model: keras.Model) -> None:
+    """Exchange the weights and their averages."""
+    for variable, average in averages(model):
+        weights = keras.ops.convert_to_numpy(variable).copy()
+        variable.assign(average)
+        average.assign(weights)
+
+
 class _Beginning:
     """What averages have to know of a network with new layers when they begin after an epoch."""
 
@@ -135,10 +143,7 @@ class Averaging(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _swap(self) -> None:
         self._is_in_place = not self._is_in_place
-        for variable, average in averages(self.model):
-            weights = keras.ops.convert_to_numpy(variable).copy()
-            variable.assign(average)
-            average.assign(weights)
+        swap(self.model)
 
 
 def wanted(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> bool:

@@ -15,7 +15,8 @@ import inspect
 import os
 import pickle
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,47 @@ def save(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Cal
 
 def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
     """Put model, optimizer, callbacks and random numbers back. Raises CheckpointError."""
-    try:
-        with path.open("rb") as file:
-            content = pickle.load(file)
-    except (OSError, pickle.UnpicklingError, EOFError) as error:
-        raise CheckpointError(f"The checkpoint {path.name} cannot be read: {error}") from error
+    content = _read(path)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built:
         # Keras would do so at the first step, and then it has its variables.
         optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *_optimizer_variables(model)]
-    _assign(variables, [*content["variables"], *content["optimizer"]])
+    _assign(_all_variables(model), _weights(content))
     for callback, attributes in zip(callbacks, content["callbacks"], strict=False):
         vars(callback).update(attributes)
     python_state, numpy_state = content["random"]
     random.setstate(python_state)
     np.random.set_state(numpy_state)
+
+
+@contextmanager
+def put_in_place(path: Path, model: keras.Model) -> Iterator[None]:
+    """Have a model and its optimizer as they were, and then as they are. Raises CheckpointError."""
+    weights = _weights(_read(path))
+    variables = _all_variables(model)
+    now = [_value(each).copy() for each in variables]
+    _assign(variables, weights)
+    try:
+        yield
+    finally:
+        _assign(variables, now)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content: dict[str, Any] = pickle.load(file)
+    except (OSError, pickle.UnpicklingError, EOFError) as error:
+        raise CheckpointError(f"The checkpoint {path.name} cannot be read: {error}") from error
+    return content
+
+
+def _weights(content: dict[str, Any]) -> list[np.ndarray]:
+    return [*content["variables"], *content["optimizer"]]
+
+
+def _all_variables(model: keras.Model) -> list[Any]:
+    return [*model.variables, *_optimizer_variables(model)]
 
 
 def _assign(variables: list[Any], values: list[np.ndarray]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from trainer import checkpoint, metrics
+from trainer import averaging, checkpoint, metrics
 from trainer.averaging import Averaging, steps_taken
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
@@ -93,7 +93,6 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             fit.epochs, fit.checkpoint, fit.ended = [], None, False
             session.save()
             return False
-        self._put_best_in_place()
         done = self._epochs if fit.ended else self._first + len(fit.epochs)
         # What BackupAndRestore sets as well: where the loop over the epochs begins.
         self.model._initial_epoch = done
@@ -131,23 +130,13 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         done = self._record(epoch, logs)
         self._reach(done)
         ended = bool(self.model.stop_training) or epoch + 1 >= self._epochs
-        name = f"{done.fit}-{done.epoch}"
-        folder = self._session.trial.checkpoint
-        best = self._session.fit.best()
-        is_best = best is None or (done.val_accuracy or 0.0) > (best.val_accuracy or 0.0)
-        if is_best:
-            save_model(self.model, folder / f"{name}.keras", self._session)
         if done.val_accuracy is not None:
             self.validated = self._weights, done.val_accuracy
         if self._averages is not None:
             self._averages.put_back()
-        checkpoint.save(folder / f"{name}{checkpoint.SUFFIX}", self.model, self._others)
-        before = self._session.fit.checkpoint
-        self._session.record(done, f"{name}{checkpoint.SUFFIX}", ended)
-        if is_best:
-            self._put_best_in_place()
-        if before is not None:
-            (folder / before).unlink(missing_ok=True)
+        checkpoint.save(self._checkpoint(done), self.model, self._others)
+        self._session.record(done, self._checkpoint(done).name, ended)
+        self._forget()
         if self._says:
             print(line(done), flush=True)
         self._session.check_stop()
@@ -177,15 +166,38 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         if target is not None and done.val_accuracy is not None and done.val_accuracy >= target:
             self.model.stop_training = True
 
-    def _put_best_in_place(self) -> None:
-        """Move the best epoch's model to ``model.keras``, once the state knows of that epoch."""
-        session, fit = self._session, self._session.fit
-        best = fit.best() or (fit.epochs[-1] if fit.epochs else None)
+    def _checkpoint(self, epoch: Epoch) -> Path:
+        name = f"{epoch.fit}-{epoch.epoch}{checkpoint.SUFFIX}"
+        return self._session.trial.checkpoint / name
+
+    def _best(self) -> Epoch | None:
+        fit = self._session.fit
+        return fit.best() or (fit.epochs[-1] if fit.epochs else None)
+
+    def _forget(self) -> None:
+        """Remove this fit's checkpoints but the last one, to go on from, and the best one."""
+        session, best = self._session, self._best()
+        kept = {session.fit.checkpoint, best and self._checkpoint(best).name}
+        for path in session.trial.checkpoint.glob(f"{session.fit_number}-*{checkpoint.SUFFIX}"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+    def keep_best(self) -> None:
+        """Save the best epoch's model as ``model.keras``, of the script's last ``fit`` so far.
+
+        Once for each ``fit``, when it is over: until then the checkpoint has all that is in it. It
+        may be there already, where this ``fit`` was over before a relaunch.
+        """
+        session, best = self._session, self._best()
         if best is None or session.fit_number < len(session.state.fits):
             return
-        model = session.trial.checkpoint / f"{best.fit}-{best.epoch}.keras"
-        if model.exists():
-            os.replace(model, session.trial.model)
+        try:
+            with checkpoint.put_in_place(self._checkpoint(best), self.model):
+                if self._averages is not None:
+                    averaging.swap(self.model)
+                save_model(self.model, session.trial.model, session)
+        except checkpoint.CheckpointError as error:
+            session.state.note(f"{error} So nothing can inherit from epoch {best.epoch}.")
 
 
 def line(done: Epoch) -> str:
@@ -204,7 +216,7 @@ def line(done: Epoch) -> str:
 
 def save_model(model: keras.Model, path: Path, session: Session) -> None:
     """Save a model with its optimizer; one that Keras cannot save is noted, and trained on."""
-    partial = path.with_name(f".{path.name}")
+    partial = session.trial.checkpoint / f".{path.name}"
     try:
         model.save(partial)
         os.replace(partial, path)

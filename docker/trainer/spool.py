@@ -98,7 +98,7 @@ def clean(folder: Path, *, everything: bool = False) -> None:
     for path in folder.iterdir():
         if path.name.endswith(of_the_server):
             continue
-        if path.name.startswith(".") or (everything and path.suffix in (".pickle", ".keras")):
+        if path.name.startswith(".") or (everything and path.suffix == ".pickle"):
             if path.is_dir():
                 shutil.rmtree(path)
             else:

@@ -79,21 +79,38 @@ def test_early_stopping_goes_on_counting(own_study):
     assert [number for number in epochs(spool) if number[0] == 1] == [(1, n) for n in range(1, 5)]
 
 
-def test_the_model_is_that_of_the_best_epoch(own_study):
+# From the fourth epoch on all weights are 0, as a callback leaves them.
+SPOILT = """
+import json
+
+class Spoil(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.spoils:
+            self.model.set_weights([0 * each for each in self.model.get_weights()])
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.spoils = epoch >= 3
+
+given = dict(validation_data=(x[64:], y[64:]), verbose=0)
+model.fit(x[:64], y[:64], epochs=8, callbacks=[Slow(), Spoil()], **given)
+json.dump(model.evaluate(x[64:], y[64:], verbose=0), open("seen.json", "w"))
+"""
+
+
+def test_the_model_is_that_of_the_best_epoch_whatever_comes_after_it(own_study):
     import keras
 
     own_study.start()
-    script = """
-given = dict(validation_data=(x[64:], y[64:]), verbose=0)
-history = model.fit(x[:64], y[:64], epochs=8, **given)
-"""
-    result, spool = own_study.run(DATA + MODEL + script)
+    result, spool = own_study.run_killed(DATA + MODEL + SLOW + SPOILT, after=5, before=8)
+    assert result.best_epoch <= 3
     model = keras.saving.load_model(spool.model)
     names: dict[str, object] = {}
     exec(DATA, names)
     x, y = names["x"], names["y"]
     _, accuracy = model.evaluate(x[64:], y[64:], verbose=0)  # type: ignore[index]
     assert accuracy == pytest.approx(result.objective)
+    *_, last = spool.epochs()
+    assert read_json(spool, "seen.json") == pytest.approx([last.val_loss, last.val_accuracy])
 
 
 ENDLESS = """
@@ -211,7 +228,7 @@ def test_a_trial_is_tidied_while_the_server_writes_its_age_beside(tmp_path):
             partial.replace(tmp_path / "clock")
 
     (tmp_path / ".clock.1234567").touch()
-    (tmp_path / "1-2.keras").touch()
+    (tmp_path / "1-2.pickle").touch()
     writer = threading.Thread(target=write)
     writer.start()
     try:

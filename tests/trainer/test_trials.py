@@ -65,6 +65,7 @@ def test_stop_ends_the_trial_and_a_reopened_one_goes_on(study):
     assert (stopped.outcome, stopped.reason) == ("stopped", "pruned: others are better")
     assert stopped.failure is None
     assert stopped.objective is not None
+    assert zipfile.is_zipfile(spool.model)
     before = [each.epoch for each in spool.epochs()]
     assert before == list(range(1, len(before) + 1))
     spool.reopen()
@@ -162,6 +163,7 @@ def test_a_failure_keeps_what_was_trained(study):
     result, spool = study.run(script)
     assert result.failure == "script-error"
     assert result.objective is not None
+    assert zipfile.is_zipfile(spool.model)
     assert len(list(spool.epochs())) == 3
 
 
