@@ -23,8 +23,7 @@ LEAST_STEPS = 30
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
 momentum is 0.99) are some three epochs behind at the most."""
 LEAST_FRESH_STEPS = 60
-"""The same where layers are new, which change quickly; and from which on three new blocks at once
-are learnt as quickly as two, by what was measured (``tests/benchmarks/results``)."""
+"""The same where layers are new, which change quickly."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
 AVERAGE, SETTLE = "average", "settle"
@@ -144,11 +143,10 @@ class Model:
         and the epochs that their weights need.
 
         What follows them has to be learnt anew, which normalised outputs make quicker (Ioffe,
-        Szegedy, "Batch Normalization", 2015), so that those begin here as well. More than two at
-        once take many steps to learn.
+        Szegedy, "Batch Normalization", 2015), so that those begin here as well.
         """
         filters = _numbered(self._all, r"conv\d+\.filters")
-        if "blocks" not in self.params or (count > 2 and (self._steps or 0) < LEAST_FRESH_STEPS):
+        if "blocks" not in self.params:
             return {}
         more: Tweaked = {"blocks": self.params["blocks"] + count}
         if not _reaches(self._distributions.get("blocks"), more["blocks"]):
@@ -318,11 +316,6 @@ _VARIED = "varied images and dropped units keep it from learning by heart."
 _BOTH: Sequence[Maker] = (
     (
         "deeper-regularised",
-        lambda m: m.deeper_regularised(3),
-        f"Three more blocks see larger shapes and leave the dense part fewer weights; {_VARIED}",
-    ),
-    (
-        "deeper-regularised",
         lambda m: m.deeper_regularised(2),
         f"Two more blocks see larger shapes and leave the dense part fewer weights; {_VARIED}",
     ),
@@ -348,7 +341,6 @@ _CLOSE_BY_STEPS: Maker = (
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
-_THREE_DEEPER: Maker = ("deeper", lambda m: m.deeper(3), "Three more blocks see larger shapes.")
 _TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "Two more blocks see larger shapes.")
 _ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
 _WIDER: Maker = ("wider", Model.wider, "More filters in the last block.")
@@ -425,9 +417,9 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     steps come first only where training leads by no more than they bring. Averaged weights from
     which the target is two epochs of learning away are trained on. A rise that leads to the target
     within a few epochs is given them. One that does not is answered by a deeper network, which
-    rises as well, since it goes on from the same weights; by several blocks at once, because the
-    dense part after them has to be learnt anew each time; by a wider one where the images bear no
-    further block. Where training is ahead on images as they are, a rise soon ends.
+    rises as well, since it goes on from the same weights; by two blocks at once, because the dense
+    part after them has to be learnt anew each time; by a wider one where the images bear no further
+    block. Where training is ahead on images as they are, a rise soon ends.
     """
     if finding.kind not in _TRAINED:
         return ()
@@ -454,7 +446,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         lead = gap + finding.evidence["train_slope"] / 2
         if lead > SLIGHT_GAP and missing > AHEAD_OF_VALIDATION * slope:
             found += _BOTH
-        deeper = [_THREE_DEEPER, _TWO_DEEPER, _DEEPER, _ALONE, _WIDEN]
+        deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDEN]
         found += [_LONGER] if missing <= AHEAD * slope else deeper
     return found
 

@@ -66,26 +66,10 @@ def _layer_texts(
         assert isinstance(each.layer, Layer)
         source = analysis.sources(each.layer.call.path)
         if each is last:
-            texts.append(_call(source, each.layer, _changed(each.layer, filters, kernel)))
+            texts.append(_call(source, each.layer, {"filters": filters, "kernel_size": kernel}))
         elif reached and kind not in _NOT_REPEATED:
             texts.append(_call(source, each.layer, {}))
     return texts
-
-
-def _changed(layer: Layer, filters: Value, kernel: Value | None) -> dict[str, Value | None]:
-    """What the new convolution has otherwise than the last one.
-
-    Its maps keep their size until they are pooled (Simonyan, Zisserman, "Very Deep Convolutional
-    Networks for Large-Scale Image Recognition", 2015, section 2.1): without a border a small map
-    would lose most of its places, and images bear fewer blocks.
-    """
-    padding = layer.text("padding")
-    keeps = "padding" in layer.params and padding != "valid"
-    return {
-        "filters": filters,
-        "kernel_size": kernel,
-        "padding": None if keeps else "same",
-    }
 
 
 def _call(source: Source, layer: Layer, changed: Mapping[str, Value | None]) -> str:
@@ -129,16 +113,7 @@ def _call(source: Source, layer: Layer, changed: Mapping[str, Value | None]) -> 
         texts.append(f"{keyword.arg}{between}{text(keyword.value)}")
     if changed.get("kernel_size") is not None and "kernel_size" not in layer.params:
         texts.append(f"kernel_size={changed['kernel_size']}")
-    if changed.get("padding") is not None and "padding" not in layer.params:
-        texts.append(f"padding={spelled(_some_text(source, node), 'same')}")
     return f"{source.at(layer.callee)}({', '.join(texts)})"
-
-
-def _some_text(source: Source, node: ast.Call) -> str:
-    """A text among a call's arguments as the script writes it, for its quotes."""
-    values = (*node.args, *(keyword.value for keyword in node.keywords))
-    texts = (x for x in values if isinstance(x, ast.Constant) and isinstance(x.value, str))
-    return next((source.at(source.site(each)) for each in texts), "")
 
 
 def _equals(source: Source, keyword: ast.keyword) -> str:

@@ -351,27 +351,13 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
 PLAIN = {**START, "optimizer.use_ema": False}
 
 
-THREE = {**BOTH, "blocks": 5, "conv5.filters": 256}
-
-
 def test_averaged_weights_come_with_the_first_tweak_and_stay():
     trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(5)
-    assert trials[1].user_attrs["tweak"] == {**THREE, "optimizer.use_ema": True}
+    assert trials[1].user_attrs["tweak"] == {**BOTH, "optimizer.use_ema": True}
     assert "Averaged weights" in trials[1].user_attrs["sentence"]
     assert all(each.params["optimizer.use_ema"] for each in trials[1:])
     few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(5)
     assert not any(each.params["optimizer.use_ema"] for each in few)
-
-
-FAR = epochs([0.6, 0.63, 0.65, 0.665], [0.6, 0.625, 0.645, 0.66], [0.7, 0.6, 0.5, 0.4])
-
-
-@pytest.mark.parametrize("curve", [OVERFIT, FAR])
-def test_three_blocks_at_once_want_many_steps_an_epoch(curve):
-    def blocks(steps):
-        return Campaign(lambda values, trial: curve, steps=steps).steps(2)[1].params["blocks"]
-
-    assert (blocks(40), blocks(87)) == (4, 5)
 
 
 def test_new_layers_are_learnt_before_averages_of_few_steps_an_epoch():

@@ -47,31 +47,3 @@ def test_a_block_at_the_end_of_a_cell_goes_without_a_trace(tmp_path, newline, en
         tweaked(Checkout(tmp_path), "cnn.ipynb", {"blocks": blocks}), "cnn.ipynb", {"blocks": 1}
     )
     assert undone.read_bytes("cnn.ipynb").decode() == before
-
-
-@pytest.mark.parametrize(
-    ("convolution", "added"),
-    [
-        ("Conv2D(8, 3, activation='relu'{})", "Conv2D(16, 3, activation='relu', padding='same')"),
-        ("Conv2D(8, 3{})", 'Conv2D(16, 3, padding="same")'),
-        ("Conv2D(8, 3, padding='valid'{})", "Conv2D(16, 3, padding='same')"),
-        ("Conv2D(8, 3, 1, 'valid'{})", "Conv2D(16, 3, 1, 'same')"),
-        ("Conv2D(8, 3, padding='same'{})", "Conv2D(16, 3, padding='same')"),
-        ("Conv2D(8, 3, padding=BORDER{})", 'Conv2D(16, 3, padding="same")'),
-        ("Conv2D(8, 3, border_mode='valid'{})", "Conv2D(16, 3, border_mode='same')"),
-        ("Convolution2D(8, 3, 3{})", 'Convolution2D(16, 3, 3, padding="same")'),
-    ],
-)
-def test_the_maps_of_an_added_block_keep_their_size_until_they_are_pooled(
-    tmp_path, convolution, added
-):
-    first = convolution.format(", input_shape=(12, 12, 3)")
-    text = (
-        "from keras.layers import *\nfrom keras.models import Sequential\n"
-        'BORDER = "valid"\nmodel = Sequential()\n'
-        f"model.add({first})\nmodel.add(MaxPooling2D())\n"
-        f"{REST.replace('layers.', '')}\n"
-    )
-    (tmp_path / "cnn.py").write_text(text)
-    changed = rewrite(tmp_path, "cnn.py", {"blocks": 2})["cnn.py"].decode()
-    assert f"model.add({added})  # retune: added\n" in changed

@@ -53,18 +53,13 @@ def changed(before, after):
     [
         (PLAIN, {"dropout1.rate": 0.3}, "Flatten(), Dropout(0.3), Dense(10)])"),
         (PLAIN, {"batch_norm": True}, "1)), BatchNormalization(momentum=0.9), Flatten()"),
-        (POOLED, {"blocks": 2}, 'MaxPooling2D(), Conv2D(16, 3, padding="same"), MaxPooling2D() ,F'),
+        (POOLED, {"blocks": 2}, "MaxPooling2D(), Conv2D(16, 3), MaxPooling2D() ,Flatten()"),
         (
             POOLED,
             {"blocks": 3, "conv2.filters": 24, "batch_norm": True, "dropout1.rate": 0.25},
-            "MaxPooling2D(), BatchNormalization(momentum=0.9), "
-            'Conv2D(24, 3, padding="same"), MaxPooling2D(), BatchN',
+            "MaxPooling2D(), BatchNormalization(momentum=0.9), Conv2D(24, 3), MaxPooling2D(), Ba",
         ),
-        (
-            TWO_LINES,
-            {"blocks": 2},
-            'MaxPooling2D(), Conv2D(16, 3, padding="same"), MaxPooling2D(),  # retune: ',
-        ),
+        (TWO_LINES, {"blocks": 2}, "MaxPooling2D(), Conv2D(16, 3), MaxPooling2D(),  # retune: "),
         (TWO_LINES, {"dropout1.rate": 0.5}, "Flatten(), Dropout(0.5), Dense(10)])  # retune: "),
     ],
 )
