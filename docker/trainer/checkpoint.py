@@ -46,10 +46,6 @@ def save(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Cal
 def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
     """Put model, optimizer, callbacks and random numbers back. Raises CheckpointError."""
     content = _read(path)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and not optimizer.built:
-        # Keras would do so at the first step, and then it has its variables.
-        optimizer.build(model.trainable_variables)
     _assign(_all_variables(model), _weights(content))
     for callback, attributes in zip(callbacks, content["callbacks"], strict=False):
         vars(callback).update(attributes)
@@ -61,14 +57,22 @@ def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.
 @contextmanager
 def put_in_place(path: Path, model: keras.Model) -> Iterator[None]:
     """Have a model and its optimizer as they were, and then as they are. Raises CheckpointError."""
-    weights = _weights(_read(path))
+    values = _weights(_read(path))
     variables = _all_variables(model)
-    now = [_value(each).copy() for each in variables]
-    _assign(variables, weights)
+    _check(variables, values)
+    _exchange(variables, values)
     try:
         yield
     finally:
-        _assign(variables, now)
+        _exchange(variables, values)
+
+
+def _exchange(variables: list[Any], values: list[np.ndarray]) -> None:
+    """One after the other: memory has no room for all of a large network's values once more."""
+    for index, variable in enumerate(variables):
+        now = _value(variable).copy()
+        variable.assign(values[index])
+        values[index] = now
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -85,13 +89,21 @@ def _weights(content: dict[str, Any]) -> list[np.ndarray]:
 
 
 def _all_variables(model: keras.Model) -> list[Any]:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        # Keras would do so at the first step, and then it has its variables.
+        optimizer.build(model.trainable_variables)
     return [*model.variables, *_optimizer_variables(model)]
 
 
-def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
+def _check(variables: list[Any], values: list[np.ndarray]) -> None:
     shapes = [tuple(each.shape) for each in variables]
     if shapes != [each.shape for each in values]:
         raise CheckpointError("The checkpoint is of a model with other weights.")
+
+
+def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
+    _check(variables, values)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

@@ -25,6 +25,10 @@ NOT_A_NUMBER = (
 )
 
 
+KEPT_SECONDS = 60.0
+"""How old the saved model may become while a better one is known."""
+
+
 class Follower(keras.callbacks.Callback):  # type: ignore[misc]
     """Goes last in the list, so that it sees what the script's callbacks have made of an epoch.
 
@@ -52,6 +56,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._says = says
         self._averages = averages
         self._began = 0.0
+        self._kept = time.monotonic()
         self._epoch = 0
         self._is_nan = False
         self._weights = 0
@@ -137,6 +142,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         checkpoint.save(self._checkpoint(done), self.model, self._others)
         self._session.record(done, self._checkpoint(done).name, ended)
         self._forget()
+        if done is self._best() and time.monotonic() - self._kept > KEPT_SECONDS:
+            self.keep_best()
         if self._says:
             print(line(done), flush=True)
         self._session.check_stop()
@@ -175,29 +182,33 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         return fit.best() or (fit.epochs[-1] if fit.epochs else None)
 
     def _forget(self) -> None:
-        """Remove this fit's checkpoints but the last one, to go on from, and the best one."""
+        """Remove the checkpoints but those to go on from, each fit's last, and this one's best."""
         session, best = self._session, self._best()
-        kept = {session.fit.checkpoint, best and self._checkpoint(best).name}
-        for path in session.trial.checkpoint.glob(f"{session.fit_number}-*{checkpoint.SUFFIX}"):
+        kept = {best and self._checkpoint(best).name, *(x.checkpoint for x in session.state.fits)}
+        for path in session.trial.checkpoint.glob(f"*{checkpoint.SUFFIX}"):
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
     def keep_best(self) -> None:
         """Save the best epoch's model as ``model.keras``, of the script's last ``fit`` so far.
 
-        Once for each ``fit``, when it is over: until then the checkpoint has all that is in it. It
-        may be there already, where this ``fit`` was over before a relaunch.
+        When the ``fit`` is over, and once a minute at the most before: the checkpoint has all that
+        is in it. Where it is gone the trial was complete, and tidied, when it was killed.
         """
         session, best = self._session, self._best()
         if best is None or session.fit_number < len(session.state.fits):
             return
+        path = self._checkpoint(best)
+        if not path.exists() and session.trial.model.exists():
+            return
         try:
-            with checkpoint.put_in_place(self._checkpoint(best), self.model):
+            with checkpoint.put_in_place(path, self.model):
                 if self._averages is not None:
                     averaging.swap(self.model)
                 save_model(self.model, session.trial.model, session)
         except checkpoint.CheckpointError as error:
             session.state.note(f"{error} So nothing can inherit from epoch {best.epoch}.")
+        self._kept = time.monotonic()
 
 
 def line(done: Epoch) -> str:

@@ -90,14 +90,15 @@ class Hooks:
         self._inside = True
         try:
             history = self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
-            follower.keep_best()
-            if session.request.mirror:
-                session.state.mirroring = self._cost_of_mirroring(model, given, follower)
-            return history
         except BaseException:
             with contextlib.suppress(Exception):  # What ended it counts.
                 follower.keep_best()
             raise
+        else:
+            follower.keep_best()
+            if session.request.mirror:
+                session.state.mirroring = self._cost_of_mirroring(model, given, follower)
+            return history
         finally:
             self._inside = False
             model._initial_epoch = None

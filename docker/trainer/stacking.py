@@ -6,13 +6,15 @@ each further layer.
 """
 
 import functools
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
 _BUILT = "_retune_built"
-"""Attribute of a model: its layers and their output when it was built last."""
+"""Attribute of a model: its layers as they were when it was built last, and what they gave."""
 
 
 def build_by_layer() -> None:
@@ -23,7 +25,8 @@ def build_by_layer() -> None:
     def build(model: keras.Sequential, input_shape: Any = None) -> None:
         if not _extended(model):
             original(model, input_shape)
-        known = None if model._functional is None else (list(model._layers), model.outputs[0])
+        graph = model._functional
+        known = None if graph is None else (_states(model._layers), graph._outputs_struct)
         # Past Keras' attribute tracking: it is none of the model's state.
         object.__setattr__(model, _BUILT, known)
 
@@ -35,14 +38,21 @@ def _extended(model: keras.Sequential) -> bool:
 
     What goes wrong is left to Keras, which says what it is.
     """
-    layers, output = getattr(model, _BUILT, None) or ([], None)
-    if len(model._layers) != len(layers) + 1 or not layers:
+    states, output = getattr(model, _BUILT, None) or ([], None)
+    *before, last = model._layers
+    now = _states(before)
+    if not now or len(now) != len(states):
         return False
-    if any(one is not other for one, other in zip(layers, model._layers, strict=False)):
+    pairs = zip(itertools.chain(*now), itertools.chain(*states), strict=True)
+    if any(one is not other for one, other in pairs):
         return False
     try:
-        output = model._layers[-1](output)
-        model._functional = Functional(inputs=layers[0].output, outputs=output)
+        model._functional = Functional(inputs=before[0].output, outputs=last(output))
     except Exception:
         return False
     return True
+
+
+def _states(layers: Iterable[keras.layers.Layer]) -> list[tuple[Any, Any]]:
+    """Each layer, and the graph inside of it, which is another one once layers are added there."""
+    return [(each, getattr(each, "_functional", None)) for each in layers]

@@ -91,7 +91,7 @@ class Spoil(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.spoils = epoch >= 3
 
-given = dict(validation_data=(x[64:], y[64:]), verbose=0)
+given = dict(validation_data=(x[64:], y[64:]), batch_size=8, verbose=0)
 model.fit(x[:64], y[:64], epochs=8, callbacks=[Slow(), Spoil()], **given)
 json.dump(model.evaluate(x[64:], y[64:], verbose=0), open("seen.json", "w"))
 """
@@ -101,7 +101,8 @@ def test_the_model_is_that_of_the_best_epoch_whatever_comes_after_it(own_study):
     import keras
 
     own_study.start()
-    result, spool = own_study.run_killed(DATA + MODEL + SLOW + SPOILT, after=5, before=8)
+    quick = MODEL.replace('"adam"', "keras.optimizers.Adam(0.01)")
+    result, spool = own_study.run_killed(DATA + quick + SLOW + SPOILT, after=5, before=8)
     assert result.best_epoch <= 3
     model = keras.saving.load_model(spool.model)
     names: dict[str, object] = {}
@@ -111,6 +112,65 @@ def test_the_model_is_that_of_the_best_epoch_whatever_comes_after_it(own_study):
     assert accuracy == pytest.approx(result.objective)
     *_, last = spool.epochs()
     assert read_json(spool, "seen.json") == pytest.approx([last.val_loss, last.val_accuracy])
+
+
+KEPT = """
+import sys
+from pathlib import Path
+from trainer import follower, hooks
+from trainer.session import Session
+from trainer.spool import Request, Trial
+
+folder = Path(sys.argv[1])
+trial = Trial(folder / "0")
+trial.checkpoint.mkdir(parents=True)
+follower.KEPT_SECONDS = float(sys.argv[2])
+hooks.install(Session(trial, Request(study="s", trial=0, script="cnn.py"), folder, 0.0))
+seen = []
+
+class Look(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        seen.append(trial.model.exists())
+
+model.fit(x[:64], y[:64], epochs=3, validation_data=(x[64:], y[64:]), callbacks=[Look()])
+assert trial.model.exists()
+assert seen == [False, *2 * [follower.KEPT_SECONDS == 0]], seen
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+def test_a_long_training_saves_its_model_before_it_is_over(tmp_path, seconds):
+    folder = Path(__file__).parents[2] / "docker"
+    environment = os.environ | {"PYTHONPATH": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", DATA + MODEL + KEPT, str(tmp_path), str(seconds)]
+    subprocess.run(command, env=environment, check=True)
+
+
+BEGUN_TWICE = """
+import os
+
+class Fail(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        if os.path.exists("begun"):
+            raise RuntimeError("once more")
+        open("begun", "w").close()
+
+model.fit(x[:64], y[:64], epochs=40, validation_data=(x[64:], y[64:]), callbacks=[Fail(), Slow()])
+"""
+
+
+def test_the_model_is_kept_where_a_relaunched_script_fails_before_its_training(own_study):
+    own_study.start()
+    spool = own_study.submit(DATA + MODEL + SLOW + BEGUN_TWICE)
+    wait(lambda: len(epochs(spool)) >= 2)
+    own_study.kill()
+    assert not spool.model.exists()
+    own_study.start()
+    result = own_study.result(spool)
+    assert result.failure == "script-error"
+    assert "once more" in result.reason
+    assert not any("nothing can inherit" in each for each in result.notes)
+    assert spool.model.exists()
 
 
 ENDLESS = """

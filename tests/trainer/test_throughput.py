@@ -416,6 +416,32 @@ def told(model):
     assert model.output_shape == (None, 2) and model.layers[1].output.shape == (None, 36)
     return lines, history, inner.tolist(), [each.path for each in model.weights]
 
+class Both(layers.Layer):
+    def call(self, inputs):
+        return inputs, 2 * inputs
+
+class Product(layers.Layer):
+    def call(self, inputs):
+        return inputs[0] * inputs[1] if isinstance(inputs, (list, tuple)) else inputs
+
+def by_adding(*given):
+    model = keras.Sequential()
+    for each in (keras.Input((3,)), *given):
+        model.add(each)
+    return model
+
+def of_several():
+    model = by_adding(Both(), Product())
+    return model.predict(np.full((2, 3), 3.0), verbose=0).tolist()
+
+def grown_inside():
+    keras.utils.set_random_seed(6)
+    inner = by_adding(layers.Dense(3))
+    model = by_adding(inner)
+    inner.add(layers.Dense(5))
+    model.add(layers.Dense(2))
+    return model.predict(np.ones((2, 3)), verbose=0).tolist()
+
 def wrong(layer):
     model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])
     try:
@@ -429,12 +455,14 @@ def all_of():
     Counted.calls = 0
     added()
     calls = Counted.calls
+    found = *found, of_several(), grown_inside()
     return found, [wrong(layers.Conv2D(3, 3)), wrong(layers.Concatenate())], calls
 
 before, errors, calls = all_of()
 stacking.build_by_layer()
 after, errors_after, fewer = all_of()
 assert before == after
+assert after[-2] == [[18.0] * 3] * 2
 assert errors == errors_after and None not in errors, errors
 assert fewer <= 4 < calls, (calls, fewer)
 """
