@@ -46,7 +46,8 @@ def save(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Cal
 def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> None:
     """Put model, optimizer, callbacks and random numbers back. Raises CheckpointError."""
     content = _read(path)
-    _assign(_all_variables(model), _weights(content))
+    for variable, value in zip(*_matched(model, content), strict=True):
+        variable.assign(value)
     for callback, attributes in zip(callbacks, content["callbacks"], strict=False):
         vars(callback).update(attributes)
     python_state, numpy_state = content["random"]
@@ -57,9 +58,7 @@ def restore(path: Path, model: keras.Model, callbacks: Iterable[keras.callbacks.
 @contextmanager
 def put_in_place(path: Path, model: keras.Model) -> Iterator[None]:
     """Have a model and its optimizer as they were, and then as they are. Raises CheckpointError."""
-    values = _weights(_read(path))
-    variables = _all_variables(model)
-    _check(variables, values)
+    variables, values = _matched(model, _read(path))
     _exchange(variables, values)
     try:
         yield
@@ -84,28 +83,17 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _weights(content: dict[str, Any]) -> list[np.ndarray]:
-    return [*content["variables"], *content["optimizer"]]
-
-
-def _all_variables(model: keras.Model) -> list[Any]:
+def _matched(model: keras.Model, content: dict[str, Any]) -> tuple[list[Any], list[np.ndarray]]:
+    """The variables of model and optimizer, and the values of each. Raises CheckpointError."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built:
         # Keras would do so at the first step, and then it has its variables.
         optimizer.build(model.trainable_variables)
-    return [*model.variables, *_optimizer_variables(model)]
-
-
-def _check(variables: list[Any], values: list[np.ndarray]) -> None:
-    shapes = [tuple(each.shape) for each in variables]
-    if shapes != [each.shape for each in values]:
+    variables = [*model.variables, *_optimizer_variables(model)]
+    values = [*content["variables"], *content["optimizer"]]
+    if [tuple(each.shape) for each in variables] != [each.shape for each in values]:
         raise CheckpointError("The checkpoint is of a model with other weights.")
-
-
-def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
-    _check(variables, values)
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    return variables, values
 
 
 def _optimizer_variables(model: keras.Model) -> list[Any]:

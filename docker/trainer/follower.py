@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from trainer import averaging, checkpoint, metrics
-from trainer.averaging import Averaging, steps_taken
+from trainer import checkpoint, metrics
+from trainer.averaging import Averaging, steps_taken, swap
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
 from trainer.mirroring import fingerprint
@@ -204,7 +204,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         try:
             with checkpoint.put_in_place(path, self.model):
                 if self._averages is not None:
-                    averaging.swap(self.model)
+                    swap(self.model)
                 save_model(self.model, session.trial.model, session)
         except checkpoint.CheckpointError as error:
             session.state.note(f"{error} So nothing can inherit from epoch {best.epoch}.")
