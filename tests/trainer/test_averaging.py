@@ -1,7 +1,7 @@
 """Averaged weights (``use_ema``): measured, saved, inherited and resumed as fit leaves them."""
 
 import pytest
-from tiny import DATA, MODEL, SLOW, read_json
+from tiny import DATA, MODEL, SLOW, evaluated, read_json
 
 pytestmark = pytest.mark.tensorflow
 
@@ -58,14 +58,9 @@ def test_a_script_that_sees_to_its_averages_is_left_alone(study):
 
 
 def test_the_saved_model_has_the_averages(study):
-    import keras
-
     result, spool = study.run(AVERAGED + "more = []\n" + FIT)
     best = list(spool.epochs())[result.best_epoch - 1]
-    names: dict[str, object] = {}
-    exec(DATA, names)
-    x, y = names["x"], names["y"]
-    loss, _ = keras.saving.load_model(spool.model).evaluate(x[64:], y[64:], verbose=0)  # type: ignore[index]
+    loss, _ = evaluated(spool)
     assert loss == pytest.approx(best.val_loss, abs=1e-5)
 
 

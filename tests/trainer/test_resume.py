@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import DATA, MODEL, SLOW, epochs, read_json, wait
+from tiny import DATA, DOCKER, MODEL, SLOW, epochs, evaluated, read_json, run_apart, wait
 
 from jobs.environment.spool import Epoch
 
@@ -98,17 +98,11 @@ json.dump(model.evaluate(x[64:], y[64:], verbose=0), open("seen.json", "w"))
 
 
 def test_the_model_is_that_of_the_best_epoch_whatever_comes_after_it(own_study):
-    import keras
-
     own_study.start()
     quick = MODEL.replace('"adam"', "keras.optimizers.Adam(0.01)")
     result, spool = own_study.run_killed(DATA + quick + SLOW + SPOILT, after=5, before=8)
     assert result.best_epoch <= 3
-    model = keras.saving.load_model(spool.model)
-    names: dict[str, object] = {}
-    exec(DATA, names)
-    x, y = names["x"], names["y"]
-    _, accuracy = model.evaluate(x[64:], y[64:], verbose=0)  # type: ignore[index]
+    _, accuracy = evaluated(spool)
     assert accuracy == pytest.approx(result.objective)
     *_, last = spool.epochs()
     assert read_json(spool, "seen.json") == pytest.approx([last.val_loss, last.val_accuracy])
@@ -140,10 +134,7 @@ assert seen == [False, *2 * [follower.KEPT_SECONDS == 0]], seen
 
 @pytest.mark.parametrize("seconds", [0, 600])
 def test_a_long_training_saves_its_model_before_it_is_over(tmp_path, seconds):
-    folder = Path(__file__).parents[2] / "docker"
-    environment = os.environ | {"PYTHONPATH": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", DATA + MODEL + KEPT, str(tmp_path), str(seconds)]
-    subprocess.run(command, env=environment, check=True)
+    run_apart(DATA + MODEL + KEPT, str(tmp_path), str(seconds))
 
 
 BEGUN_TWICE = """
@@ -242,7 +233,7 @@ def test_the_heart_beats_and_health_says_so(own_study):
     def health(*options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-S", "-m", "trainer.health"]
         place = ["--trials", str(own_study.folder / "trials"), *options]
-        environment = {"PYTHONPATH": str(Path(__file__).parents[2] / "docker")}
+        environment = {"PYTHONPATH": str(DOCKER)}
         return subprocess.run(
             [*command, *place], env=environment, capture_output=True, text=True, check=False
         )

@@ -4,12 +4,9 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-from tiny import DATA, MODEL, read_json
-
-DOCKER = Path(__file__).parents[2] / "docker"
+from tiny import DATA, DOCKER, MODEL, read_json, run_apart
 
 FAULTS = """
 import resource, sys
@@ -41,16 +38,6 @@ def page_faults(before: str) -> int:
 def test_large_blocks_are_used_again_without_page_faults():
     # Without it each round maps its eight blocks anew: some 730 pages each.
     assert page_faults("from trainer.allocator import keep_memory; keep_memory()") < 5_000
-
-
-def run_apart(program: str, folder: Path | None = None) -> None:
-    """Run a program that asserts something, in a process that has the trainer to import."""
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
-    )
 
 
 TURNED = """
@@ -139,7 +126,7 @@ assert len(opened) > 6, "there is no room for these"
 
 @pytest.mark.tensorflow
 def test_images_are_decoded_once_and_are_the_same_to_the_bit(tmp_path):
-    run_apart(KEPT, tmp_path)
+    run_apart(KEPT, folder=tmp_path)
 
 
 @pytest.mark.tensorflow

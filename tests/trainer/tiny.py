@@ -1,17 +1,20 @@
 """A tiny problem that a tiny network learns in a few epochs, and the study that it is run in."""
 
+import functools
 import itertools
 import json
 import os
 import signal
+import subprocess
+import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobs.environment.spool import Request, Result, Spool
+from tests.waiting import wait_for
 
 DATA = """
 import numpy as np
@@ -45,13 +48,29 @@ class Slow(keras.callbacks.Callback):
 """
 
 
-def wait(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
-    """Wait until something is true and give it back."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.01)
-    return found
+wait = functools.partial(wait_for, seconds=120.0, interval=0.01)
+DOCKER = Path(__file__).parents[2] / "docker"
+
+
+def run_apart(program: str, *arguments: str, folder: Path | None = None) -> None:
+    """Run a program that asserts something, in a process that has the trainer to import."""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(DOCKER), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+
+
+def evaluated(spool: Spool) -> tuple[float, float]:
+    """Loss and accuracy of a trial's saved model on the last third of the data."""
+    import keras
+
+    names: dict[str, Any] = {}
+    exec(DATA, names)
+    x, y = names["x"], names["y"]
+    loss, accuracy = keras.saving.load_model(spool.model).evaluate(x[64:], y[64:], verbose=0)
+    return loss, accuracy
 
 
 @dataclass
