@@ -75,7 +75,11 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
     facts = study.facts()
     target = facts["target"]
-    pruner = RetunePruner(target=target, inherits=facts.get("inherit", True))
+    pruner = RetunePruner(
+        target=target,
+        inherits=facts.get("inherit", True),
+        fits_once=facts.get("fits_once", False),
+    )
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     # The first look writes the page, which a script at its start leaves no processor for; the first

@@ -93,11 +93,12 @@ class Hooks:
         except BaseException:
             with contextlib.suppress(Exception):  # What ended it counts.
                 follower.keep_best()
+                if session.ended is not None and session.ended.ending.outcome == "stopped":
+                    self._ask_the_mirror(model, given, follower)
             raise
         else:
             follower.keep_best()
-            if session.request.mirror:
-                session.state.mirroring = self._cost_of_mirroring(model, given, follower)
+            self._ask_the_mirror(model, given, follower)
             return history
         finally:
             self._inside = False
@@ -107,9 +108,11 @@ class Hooks:
                 self._compile_as_before(model)
             self._evaluations.fitted(model, given)
 
-    def _cost_of_mirroring(
+    def _ask_the_mirror(
         self, model: keras.Model, given: dict[str, Any], follower: Follower
-    ) -> float | None:
+    ) -> None:
+        if not self._session.request.mirror:
+            return
         weights, validated = follower.validated or (None, None)
         # A callback may have put others in their place since.
         known = validated if weights == mirroring.fingerprint(model) else None
@@ -117,7 +120,7 @@ class Hooks:
         def accuracy(x: Any, y: Any) -> float | None:
             return metrics.measured_accuracy(model, self._evaluate(model, x, y, verbose=0))
 
-        return mirroring.cost(accuracy, given, known)
+        self._session.state.mirroring = mirroring.cost(accuracy, given, known)
 
     def evaluate(self, model: keras.Model, *arguments: Any, **named: Any) -> Any:
         if self._inside:

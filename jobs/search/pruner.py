@@ -20,9 +20,10 @@ EXPONENTS = (0.25, 0.5, 1.0, 2.0)
 STUCK = 0.01
 """Accuracy within which a curve has not left where it began: it may still be at chance."""
 HOPELESS = "It would not come near the best trial so far."
+OUT_OF_REACH = "None of its epochs would come to the target."
 FLAT = "It has not come further for some epochs."
 NEAR_TARGET = "The target is near: calmer weights get there sooner."
-PRUNED = (HOPELESS, FLAT, NEAR_TARGET)
+PRUNED = (HOPELESS, OUT_OF_REACH, FLAT, NEAR_TARGET)
 
 
 class RetunePruner(optuna.pruners.BasePruner):
@@ -35,13 +36,15 @@ class RetunePruner(optuna.pruners.BasePruner):
     where both the last two verdicts, with and without the newest epoch, say so, so that a single
     noisy epoch ends nothing. ``margin``: accuracy (0 to 1) below the best that is still let go on.
 
-    Of any trial but the script as pushed, the epochs that nothing comes of are left out: where the
-    best is ``PATIENCE`` epochs old and the accuracy falls rather than rises since (Prechelt, "Early
-    Stopping - But When?", 1998). What it has learnt is there for its children.
+    The epochs that nothing comes of are left out: where the best is ``PATIENCE`` epochs old and the
+    accuracy falls rather than rises since (Prechelt, "Early Stopping - But When?", 1998). What it
+    has learnt is there for its children. The script as pushed, which may have a schedule of its
+    own, is ended only where its curve, continued in the same two ways, stays below the ``target``,
+    and where ``fits_once`` says that no other ``fit`` follows.
 
     So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
     not lead there within ``IN_SIGHT`` epochs, a child with calmer ones goes on from its weights.
-    For that, ``target`` and ``inherits``, whether children have their parent's weights, are given.
+    For both, ``target`` is given, and ``inherits``, whether children have their parent's weights.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
@@ -53,8 +56,10 @@ class RetunePruner(optuna.pruners.BasePruner):
         *,
         target: float | None = None,
         inherits: bool = True,
+        fits_once: bool = False,
     ) -> None:
-        self.margin, self.target, self.inherits = margin, target, inherits
+        self.margin, self.target = margin, target
+        self.inherits, self.fits_once = inherits, fits_once
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return self.reason(study, trial) is not None
@@ -66,11 +71,18 @@ class RetunePruner(optuna.pruners.BasePruner):
             return None
         steps = sorted(trial.intermediate_values)
         values = np.array([trial.intermediate_values[step] for step in steps])
-        if trial.number > 0 and _is_flat(values):
+        if trial.number == 0:
+            return OUT_OF_REACH if self._is_out_of_reach(trial, values) else None
+        if _is_flat(values):
             return FLAT
-        if trial.number > 0 and self._wants_calmer_weights(trials, trial, values):
+        if self._wants_calmer_weights(trials, trial, values):
             return NEAR_TARGET
         return HOPELESS if self._is_hopeless(trials, trial, values) else None
+
+    def _is_out_of_reach(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
+        if self.target is None or not self.fits_once or len(values) == 0:
+            return False
+        return float(np.ptp(values)) > STUCK and _stays_below(self.target, trial, values)
 
     def _wants_calmer_weights(
         self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]
@@ -97,15 +109,21 @@ class RetunePruner(optuna.pruners.BasePruner):
     ) -> bool:
         found = [History.accuracy(each) for each in trials]
         done = [each for each in found if each is not None]
-        if len(values) <= PATIENCE or len(done) < STARTUP:
-            return False
-        limit = max(done) - self.margin
-        planned = _planned(trial, values)
-        return all(hope(seen, planned) < limit for seen in (values, values[:-1]))
+        return len(done) >= STARTUP and _stays_below(max(done) - self.margin, trial, values)
+
+
+def _stays_below(limit: float, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
+    planned = _planned(trial, values)
+    return len(values) > PATIENCE and all(
+        hope(seen, planned) < limit for seen in (values, values[:-1])
+    )
 
 
 def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
-    return max(int(trial.params.get("fit.epochs", 0)), len(values))
+    """Epochs, by what Keras was told where the script's text does not tell."""
+    *_, last = trial.user_attrs.get("curves") or [{}]
+    told = max(trial.params.get("fit.epochs", 0), last.get("epochs", 0))
+    return max(int(told), len(values))
 
 
 def _fits_often(first: FrozenTrial) -> bool:

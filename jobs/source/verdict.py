@@ -196,6 +196,7 @@ def reading(analysis: Analysis, found: list[Knob] | None = None) -> Reading:
         reasons=tuple(reasons),
         trains=analysis.trains,
         loop=analysis.loop,  # type: ignore[arg-type]
+        fits_once=analysis.fits_once,
         layers=tuple(_layers(analysis)),
         hyperparameters=tuple(_hyperparameter(analysis, each) for each in tunable),
         data=tuple(_folders(analysis)),

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.search.pruner import NEAR_TARGET, RetunePruner
+from jobs.search.pruner import NEAR_TARGET, OUT_OF_REACH, RetunePruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -36,8 +36,39 @@ def test_nothing_is_hopeless_beside_less_than_two_trials(done):
     assert not verdict([0.5, 0.51, 0.52, 0.525, 0.53, 0.53, 0.535, 0.54], done=done)
 
 
-def test_the_script_as_pushed_trains_to_its_end():
-    assert not verdict([0.7, 0.69, 0.68, 0.67, 0.66, 0.65], done=())
+def as_pushed(values, planned=25, said=True, target=0.8, fits_once=True):
+    study = optuna.create_study(direction="maximize")
+    trial = study.ask()
+    if said:
+        trial.suggest_int("fit.epochs", planned, planned)
+    trial.set_user_attr("curves", [{"fit": 1, "epochs": planned}] * len(values))
+    for step, value in enumerate(values, 1):
+        trial.report(value, step)
+    return RetunePruner(target=target, fits_once=fits_once).reason(study, study.trials[-1])
+
+
+FLATTENED = [0.62, 0.66, 0.70, 0.71, 0.715, 0.71, 0.72, 0.715, 0.715]
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_the_script_as_pushed_is_ended_where_its_target_is_out_of_reach(said):
+    assert as_pushed(FLATTENED, said=said) == OUT_OF_REACH
+    assert as_pushed([0.7, 0.69, 0.68, 0.67, 0.66, 0.65], said=said) == OUT_OF_REACH
+
+
+def test_the_script_as_pushed_trains_on_where_it_may_reach_its_target():
+    assert as_pushed([0.62, 0.66, 0.68, 0.70, 0.715, 0.725]) is None
+    assert as_pushed(FLATTENED, target=0.73) is None
+    assert as_pushed(FLATTENED, target=None) is None
+
+
+def test_the_script_as_pushed_is_given_time_to_begin():
+    assert as_pushed([0.62, 0.66, 0.66, 0.66]) is None
+    assert as_pushed([0.5] * 9) is None
+
+
+def test_the_script_as_pushed_may_fit_once_more():
+    assert as_pushed(FLATTENED, fits_once=False) is None
 
 
 def test_epochs_that_nothing_comes_of_are_left_out():

@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from tiny import DATA, MODEL, read_json
+from tiny import DATA, MODEL, SLOW, read_json, wait
 
 pytestmark = pytest.mark.tensorflow
 
@@ -43,6 +43,21 @@ def test_images_that_are_others_in_the_mirror_are_told_apart_worse(study, given)
     result, _ = study.run(script, mirror=True)
     assert result.outcome == "complete", result.reason
     assert result.mirroring > 0.5
+
+
+@pytest.mark.parametrize(("reason", "is_asked"), [("The others are better.", True), (None, False)])
+def test_a_trial_that_is_ended_early_tells_as_well(study, reason, is_asked):
+    """But not one that fails: it may have learnt nothing."""
+    fails = "" if reason else "        if epoch > 10: raise ValueError(epoch)\n"
+    slow = SLOW + "    def on_epoch_end(self, epoch, logs=None):\n        pass\n" + fails
+    fit = ARRAYS.replace("epochs=12", "epochs=10_000, callbacks=[Slow()]")
+    spool = study.submit(DATA + SIDES + MODEL + slow + fit, mirror=True)
+    if reason:
+        wait(lambda: len(list(spool.epochs())) > 10)
+        spool.stop(reason)
+    result = study.result(spool)
+    assert result.reason is not None
+    assert (result.mirroring or 0.0) > 0.5 if is_asked else result.mirroring is None
 
 
 IN_ORDER = """
