@@ -108,7 +108,7 @@ def _record_wishes(
         "confirm": wanted.confirm,
         "arguments": wanted.arguments,
         "script": reading.script,
-        "fits_once": reading.fits_once,
+        "trains_steadily": reading.trains_steadily,
     }
     study.record(facts)
 

@@ -75,10 +75,13 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
     facts = study.facts()
     target = facts["target"]
+    inherits = facts.get("inherit", True)
     pruner = RetunePruner(
         target=target,
-        inherits=facts.get("inherit", True),
-        fits_once=facts.get("fits_once", False),
+        inherits=inherits,
+        ends_first=inherits and facts["max_trials"] > 1 and facts.get("trains_steadily", False),
+        classes=facts.get("classes"),
+        validation_images=facts.get("validation_images"),
     )
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))

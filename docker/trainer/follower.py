@@ -5,7 +5,7 @@
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._epoch = 0
         self._is_nan = False
         self._weights = 0
-        self.validated: tuple[int, float] | None = None
-        """The weights that were validated last, as a number, and their accuracy."""
+        self.validated: tuple[int, float | None] | None = None
+        """The best epoch's weights as they were validated, as a number, and their accuracy."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         session, fit = self._session, self._session.fit
@@ -135,15 +135,15 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         done = self._record(epoch, logs)
         self._reach(done)
         ended = bool(self.model.stop_training) or epoch + 1 >= self._epochs
-        if done.val_accuracy is not None:
-            self.validated = self._weights, done.val_accuracy
         if self._averages is not None:
             self._averages.put_back()
         checkpoint.save(self._checkpoint(done), self.model, self._others)
         self._session.record(done, self._checkpoint(done).name, ended)
         self._forget()
-        if done is self._best() and time.monotonic() - self._kept > KEPT_SECONDS:
-            self.keep_best()
+        if done is self._best():
+            self.validated = self._weights, done.val_accuracy
+            if time.monotonic() - self._kept > KEPT_SECONDS:
+                self.keep_best()
         if self._says:
             print(line(done), flush=True)
         self._session.check_stop()
@@ -189,11 +189,12 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
-    def keep_best(self) -> None:
+    def keep_best(self, look: Callable[[], None] | None = None) -> None:
         """Save the best epoch's model as ``model.keras``, of the script's last ``fit`` so far.
 
         When the ``fit`` is over, and once a minute at the most before: the checkpoint has all that
-        is in it. Where it is gone the trial was complete, and tidied, when it was killed.
+        is in it. Where it is gone the trial was complete, and tidied, when it was killed. ``look``
+        is called while the model's weights are those of that epoch.
         """
         session, best = self._session, self._best()
         if best is None or session.fit_number < len(session.state.fits):
@@ -206,6 +207,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
                 if self._averages is not None:
                     swap(self.model)
                 save_model(self.model, session.trial.model, session)
+                if look is not None:
+                    look()
         except checkpoint.CheckpointError as error:
             session.state.note(f"{error} So nothing can inherit from epoch {best.epoch}.")
         self._kept = time.monotonic()

@@ -21,6 +21,7 @@ from trainer.session import Session
 from trainer.validation import hold_out
 
 _COMPILED = "_retune_compiled"
+LONG_EPOCH_SECONDS = 10.0
 
 
 def install(session: Session) -> None:
@@ -87,18 +88,16 @@ class Hooks:
             session, others, first, given.get("epochs", 1), given.get("verbose") != 0, averages
         )
         callbacks = [*filter(None, [averages]), *others, follower]
+        look = functools.partial(self._look_in_the_mirror, model, given, follower)
         self._inside = True
         try:
             history = self._fit(model, **given | {"callbacks": callbacks, "verbose": 0})
         except BaseException:
             with contextlib.suppress(Exception):  # What ended it counts.
-                follower.keep_best()
-                if session.ended is not None and session.ended.ending.outcome == "stopped":
-                    self._ask_the_mirror(model, given, follower)
+                follower.keep_best(look if self._is_stopped_quickly() else None)
             raise
         else:
-            follower.keep_best()
-            self._ask_the_mirror(model, given, follower)
+            follower.keep_best(look)
             return history
         finally:
             self._inside = False
@@ -108,9 +107,16 @@ class Hooks:
                 self._compile_as_before(model)
             self._evaluations.fitted(model, given)
 
-    def _ask_the_mirror(
+    def _is_stopped_quickly(self) -> bool:
+        """Whether somebody has asked to stop, and to look at some more images takes no time."""
+        ended, epochs = self._session.ended, self._session.fit.epochs
+        is_stopped = ended is not None and ended.ending.outcome == "stopped"
+        return is_stopped and bool(epochs) and epochs[-1].seconds < LONG_EPOCH_SECONDS
+
+    def _look_in_the_mirror(
         self, model: keras.Model, given: dict[str, Any], follower: Follower
     ) -> None:
+        """Measure what mirroring costs the best epoch's model, which is in place."""
         if not self._session.request.mirror:
             return
         weights, validated = follower.validated or (None, None)

@@ -7,8 +7,9 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from jobs.search.curve import slope
-from jobs.search.diagnosis import PATIENCE
+from jobs.environment.spool import Epoch
+from jobs.search.curve import accuracy_error, slope
+from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History
 from jobs.search.tweaks import AVERAGING, RATE, SETTLE, is_near
 
@@ -36,15 +37,18 @@ class RetunePruner(optuna.pruners.BasePruner):
     where both the last two verdicts, with and without the newest epoch, say so, so that a single
     noisy epoch ends nothing. ``margin``: accuracy (0 to 1) below the best that is still let go on.
 
-    The epochs that nothing comes of are left out: where the best is ``PATIENCE`` epochs old and the
-    accuracy falls rather than rises since (Prechelt, "Early Stopping - But When?", 1998). What it
-    has learnt is there for its children. The script as pushed, which may have a schedule of its
-    own, is ended only where its curve, continued in the same two ways, stays below the ``target``,
-    and where ``fits_once`` says that no other ``fit`` follows.
+    Of any trial but the script as pushed, the epochs that nothing comes of are left out: where the
+    best is ``PATIENCE`` epochs old and the accuracy falls rather than rises since (Prechelt, "Early
+    Stopping - But When?", 1998). What it has learnt is there for its children.
 
     So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
     not lead there within ``IN_SIGHT`` epochs, a child with calmer ones goes on from its weights.
-    For both, ``target`` is given, and ``inherits``, whether children have their parent's weights.
+    For that, ``target`` and ``inherits``, whether children have their parent's weights, are given.
+
+    The script as pushed, by which tweaks are judged, is ended only where ``ends_first`` allows it
+    and ``PATIENCE`` epochs or more are left: where it learns its images by heart (``diagnosis``,
+    with ``classes`` and ``validation_images`` where they are known) and the hopeful continuation
+    of its curve stays below the target by more than that is measured with.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
@@ -56,10 +60,13 @@ class RetunePruner(optuna.pruners.BasePruner):
         *,
         target: float | None = None,
         inherits: bool = True,
-        fits_once: bool = False,
+        ends_first: bool = False,
+        classes: int | None = None,
+        validation_images: int | None = None,
     ) -> None:
         self.margin, self.target = margin, target
-        self.inherits, self.fits_once = inherits, fits_once
+        self.inherits, self.ends_first = inherits, ends_first
+        self.classes, self.validation_images = classes, validation_images
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return self.reason(study, trial) is not None
@@ -80,9 +87,22 @@ class RetunePruner(optuna.pruners.BasePruner):
         return HOPELESS if self._is_hopeless(trials, trial, values) else None
 
     def _is_out_of_reach(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
-        if self.target is None or not self.fits_once or len(values) == 0:
+        left = _planned(trial, values) - len(values)
+        if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
             return False
-        return float(np.ptp(values)) > STUCK and _stays_below(self.target, trial, values)
+        best = float(values.max())
+        error = accuracy_error(best, self.validation_images)
+        finding = diagnose(
+            [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
+            classes=self.classes,
+            validation_images=self.validation_images,
+        )
+        return (
+            finding.kind == "overfit"
+            # Where it is not, what normalises may be behind the weights.
+            and best > 1 / (self.classes or 2) + 3 * error
+            and _stays_below(self.target - error, trial, values)
+        )
 
     def _wants_calmer_weights(
         self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]

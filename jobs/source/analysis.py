@@ -1,6 +1,5 @@
 """A script followed to its end: which model it trains, the layers of that model, and how."""
 
-import ast
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -122,14 +121,6 @@ class Analysis:
     @property
     def trains(self) -> bool:
         return self.loop != "none"
-
-    @property
-    def fits_once(self) -> bool:
-        """Whether all training is one call of ``fit``, which no loop repeats."""
-        if self.exhausted or len(self.trace.fits) != 1:
-            return False
-        loops = (ast.For, ast.AsyncFor, ast.While)
-        return not any(isinstance(each.node, loops) for each in self.trace.fits[0].frames)
 
     @property
     def errors(self) -> list[str]:

@@ -111,9 +111,9 @@ class Reading:
 
     ``reasons`` are sentences. ``input_shape`` is (height, width, channels) where it is known.
     ``trains`` says that the file builds, compiles and fits; ``loop`` names how it trains
-    (``fit``, ``fit_generator``, ``custom``), ``fits_once`` that it is seen to do so by one call,
-    which no loop repeats. ``modules`` are the repository's own files that it imports and in which
-    hyperparameters may live.
+    (``fit``, ``fit_generator``, ``custom``), ``trains_steadily`` that it does so by one call, which
+    nothing repeats, without a schedule for its learning rate. ``modules`` are the repository's own
+    files that it imports and in which hyperparameters may live.
     """
 
     script: str
@@ -121,7 +121,7 @@ class Reading:
     reasons: tuple[str, ...]
     trains: bool = False
     loop: Literal["fit", "fit_generator", "custom", "none"] = "none"
-    fits_once: bool = False
+    trains_steadily: bool = False
     layers: tuple[Layer, ...] = ()
     hyperparameters: tuple[Hyperparameter, ...] = ()
     data: tuple[DataFolder, ...] = ()

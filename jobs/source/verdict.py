@@ -23,6 +23,7 @@ from jobs.source.script import (
 from jobs.source.script import (
     Layer as LayerReading,
 )
+from jobs.source.steady import trains_steadily
 from jobs.source.unread import unread
 
 Use = Literal["train", "validation", "test", "all", "archive", "copied"]
@@ -196,7 +197,7 @@ def reading(analysis: Analysis, found: list[Knob] | None = None) -> Reading:
         reasons=tuple(reasons),
         trains=analysis.trains,
         loop=analysis.loop,  # type: ignore[arg-type]
-        fits_once=analysis.fits_once,
+        trains_steadily=trains_steadily(analysis),
         layers=tuple(_layers(analysis)),
         hyperparameters=tuple(_hyperparameter(analysis, each) for each in tunable),
         data=tuple(_folders(analysis)),

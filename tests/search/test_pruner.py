@@ -36,39 +36,56 @@ def test_nothing_is_hopeless_beside_less_than_two_trials(done):
     assert not verdict([0.5, 0.51, 0.52, 0.525, 0.53, 0.53, 0.535, 0.54], done=done)
 
 
-def as_pushed(values, planned=25, said=True, target=0.8, fits_once=True):
+def as_pushed(values, planned=25, lead=0.2, said=True, images=1000, **named):
     study = optuna.create_study(direction="maximize")
     trial = study.ask()
     if said:
         trial.suggest_int("fit.epochs", planned, planned)
-    trial.set_user_attr("curves", [{"fit": 1, "epochs": planned}] * len(values))
+    curves = [
+        {"epoch": number, "epochs": planned, "fit": 1, "seconds": 1.0, "logs": {}}
+        | {"accuracy": value + lead * number / len(values), "val_accuracy": value}
+        for number, value in enumerate(values, 1)
+    ]
+    trial.set_user_attr("curves", curves)
     for step, value in enumerate(values, 1):
         trial.report(value, step)
-    return RetunePruner(target=target, fits_once=fits_once).reason(study, study.trials[-1])
+    given = {"target": 0.8, "ends_first": True, "validation_images": images, **named}
+    return RetunePruner(**given).reason(study, study.trials[-1])
 
 
-FLATTENED = [0.62, 0.66, 0.70, 0.71, 0.715, 0.71, 0.72, 0.715, 0.715]
+BY_HEART = [0.62, 0.66, 0.70, 0.71, 0.715, 0.71, 0.72, 0.715, 0.715]
 
 
 @pytest.mark.parametrize("said", [True, False])
-def test_the_script_as_pushed_is_ended_where_its_target_is_out_of_reach(said):
-    assert as_pushed(FLATTENED, said=said) == OUT_OF_REACH
-    assert as_pushed([0.7, 0.69, 0.68, 0.67, 0.66, 0.65], said=said) == OUT_OF_REACH
+def test_the_script_as_pushed_is_ended_where_it_learns_by_heart_far_below_the_target(said):
+    assert as_pushed(BY_HEART, said=said) == OUT_OF_REACH
 
 
-def test_the_script_as_pushed_trains_on_where_it_may_reach_its_target():
-    assert as_pushed([0.62, 0.66, 0.68, 0.70, 0.715, 0.725]) is None
-    assert as_pushed(FLATTENED, target=0.73) is None
-    assert as_pushed(FLATTENED, target=None) is None
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"lead": 0.05},
+        {"target": 0.735},
+        {"target": None},
+        {"images": 30},
+        {"planned": 12},
+        {"ends_first": False},
+    ],
+)
+def test_the_script_as_pushed_trains_on_where_there_is_a_doubt(case):
+    assert as_pushed(BY_HEART, **case) is None
 
 
-def test_the_script_as_pushed_is_given_time_to_begin():
-    assert as_pushed([0.62, 0.66, 0.66, 0.66]) is None
-    assert as_pushed([0.5] * 9) is None
-
-
-def test_the_script_as_pushed_may_fit_once_more():
-    assert as_pushed(FLATTENED, fits_once=False) is None
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.62, 0.66, 0.68, 0.70, 0.715, 0.725],
+        [0.50, 0.50, 0.515, 0.50, 0.505, 0.50, 0.51],
+        BY_HEART[:4],
+    ],
+)
+def test_the_script_as_pushed_is_given_time_to_begin(values):
+    assert as_pushed(values) is None
 
 
 def test_epochs_that_nothing_comes_of_are_left_out():

@@ -310,25 +310,3 @@ for name in os.listdir("E:/pictures"):
 """)
     images = detect.read(tmp_path, "train.py").images
     assert (images.loader, images.size) == ("keras.datasets.cifar10", (32, 32))
-
-
-FIT = "model.fit("
-IN_A_FUNCTION = "def train(data, epochs):\n    model.fit(data, epochs=epochs)\n"
-CALLS = {
-    "once": (FIT, True),
-    "in a function": (f"{IN_A_FUNCTION}train(", True),
-    "two phases": (f"data = []\nmodel.fit(data, epochs=2)\n{FIT}", False),
-    "again and again": (f"for fold in folds():\n    {FIT}", False),
-    "until it is good": (f"while poor():\n    {FIT}", False),
-    "a function twice": (f"{IN_A_FUNCTION}train([], 2)\ntrain(", False),
-    "a function in a loop": (f"{IN_A_FUNCTION}for fold in folds():\n    train(", False),
-}
-
-
-@pytest.mark.parametrize("case", CALLS)
-def test_whether_one_call_is_all_training(tmp_path, case):
-    call, once = CALLS[case]
-    (tmp_path / "cnn.py").write_text(CNN.replace(FIT, call))
-    reading = detect.read(tmp_path, "cnn.py")
-    assert reading.is_cnn
-    assert reading.fits_once is once
