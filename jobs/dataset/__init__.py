@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.dataset.caching import cache, prune
+from jobs.dataset.caching import Finished, cache, prune
 from jobs.dataset.checking import Broken, Check, Picture, check
 from jobs.dataset.layout import is_clutter, looks_like_image
 from jobs.dataset.lookup import REPOSITORY, Source, look_up, offered
@@ -65,11 +65,13 @@ def prepare(
     if source.root is not None:
         folders[source.name] = source.root
         if source.images:
-            found = check(source, settings.home, _steps(say, f"Checking {source.name}"))
+            finished = Finished(images)
+            steps = _steps(say, f"Checking {source.name}")
+            found = check(source, settings.home, steps, finished.see)
             for line in found.describe():
                 say(line)
             steps = _steps(say, f"Caching {source.name}")
-            folders[source.name] = cache(found, images, settings.home, steps)
+            folders[source.name] = cache(found, images, settings.home, steps, finished)
     where = {
         literal: folders[source.name] / place[len(source.name) + 1 :]
         for literal, place in source.mapping.items()
@@ -111,6 +113,7 @@ __all__ = [
     "REPOSITORY",
     "Broken",
     "Check",
+    "Finished",
     "Picture",
     "Prepared",
     "Source",

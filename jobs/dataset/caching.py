@@ -10,14 +10,16 @@ TensorFlow's JPEG decoder differs from Pillow's, and its resizing gives fraction
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +32,7 @@ from jobs.dataset.mapping import Deal
 from jobs.errors import RetuneError
 from jobs.source.script import ImageLoading
 
+MOST_BYTES = 256 * 1024**2
 VERSION = 1
 """Raised when the same data set would be cached with other contents."""
 _FILTERS = {
@@ -56,7 +59,7 @@ class Recipe:
     filter: str
     mode: str | None
 
-    def applies_to(self, picture: Picture) -> bool:
+    def applies_to(self, picture: Picture | Image.Image) -> bool:
         """Whether the finished image can stand in for the file, and is worth it."""
         width, height = picture.size
         if width * height <= self.size[0] * self.size[1]:
@@ -65,10 +68,35 @@ class Recipe:
             return picture.mode in ("RGB", "L")
         return self.mode != "L" or not picture.mode.startswith("I")
 
-    def apply(self, path: Path) -> Image.Image:
-        with Image.open(path) as image:
-            ready = image if self.mode in (None, image.mode) else image.convert(self.mode)
-            return ready.resize(self.size, _FILTERS[self.filter])
+    def apply(self, image: Image.Image) -> bytes:
+        """The content of the finished file: uncompressed, as reading it back is what it is for."""
+        ready = image if self.mode in (None, image.mode) else image.convert(self.mode)
+        content = io.BytesIO()
+        ready.resize(self.size, _FILTERS[self.filter]).save(content, "PNG", compress_level=0)
+        return content.getvalue()
+
+
+class Finished:
+    """Finished images by their originals' digest, made while a check has these decoded anyway.
+
+    They are kept in memory, up to ``MOST_BYTES`` of them; the cache makes the others itself.
+    """
+
+    def __init__(self, images: ImageLoading) -> None:
+        self._recipe = recipe_for(images)
+        self._contents: dict[str, bytes] = {}
+        self._room = MOST_BYTES
+
+    def see(self, digest: str, image: Image.Image) -> None:
+        if self._recipe is None or self._room <= 0 or not self._recipe.applies_to(image):
+            return
+        with suppress(Exception):  # What goes wrong, whatever it is, shows where it is needed.
+            content = self._recipe.apply(image)
+            self._contents[digest] = content
+            self._room -= len(content)
+
+    def content(self, digest: str) -> bytes | None:
+        return self._contents.get(digest)
 
 
 def recipe_for(images: ImageLoading) -> Recipe | None:
@@ -88,17 +116,28 @@ def recipe_for(images: ImageLoading) -> Recipe | None:
     return None
 
 
-def cache(check: Check, images: ImageLoading, home: Path, progress: Progress | None = None) -> Path:
+def cache(
+    check: Check,
+    images: ImageLoading,
+    home: Path,
+    progress: Progress | None = None,
+    finished: Finished | None = None,
+) -> Path:
     """The folder that the script's data set is to be: the data set itself, or a view of it.
 
     The same check and loading give the same folder, which is built once, whoever asks first.
+    ``finished``: what was made for the same loading when the check saw the images.
 
     Raises RetuneError where the disk is too small or the cache cannot be written.
     """
     root = check.source.root
     assert root is not None
     recipe = recipe_for(images)
-    resized = {e.place for e in check.pictures if recipe is not None and recipe.applies_to(e)}
+    resized = {
+        each.place: each.digest
+        for each in check.pictures
+        if recipe is not None and recipe.applies_to(each)
+    }
     if not (
         resized
         or check.broken
@@ -117,7 +156,14 @@ def cache(check: Check, images: ImageLoading, home: Path, progress: Progress | N
             if not target.is_dir():
                 view = _View(check)
                 _check_space(check, recipe, resized, folder)
-                _build(view, root, recipe, resized, target, progress or (lambda _done, _of: None))
+
+                def content(place: str) -> bytes | None:
+                    if recipe is None or place not in resized:
+                        return None
+                    known = finished.content(resized[place]) if finished is not None else None
+                    return known or _made(root / place, recipe)
+
+                _build(view, root, content, target, progress or (lambda _done, _of: None))
             os.utime(target)
     except OSError as error:
         raise RetuneError(
@@ -215,7 +261,9 @@ def _dealt(pictures: Sequence[Picture], deal: Deal) -> Iterator[tuple[Picture, s
         yield from ((picture, place) for picture in group)
 
 
-def _check_space(check: Check, recipe: Recipe | None, resized: set[str], folder: Path) -> None:
+def _check_space(
+    check: Check, recipe: Recipe | None, resized: Collection[str], folder: Path
+) -> None:
     root = check.source.root
     assert root is not None
     needed = _SPARE
@@ -233,15 +281,22 @@ def _check_space(check: Check, recipe: Recipe | None, resized: set[str], folder:
         )
 
 
+def _made(original: Path, recipe: Recipe) -> bytes:
+    with Image.open(original) as image:
+        return recipe.apply(image)
+
+
 def _build(
     view: _View,
     root: Path,
-    recipe: Recipe | None,
-    resized: set[str],
+    content: Callable[[str], bytes | None],
     target: Path,
     progress: Progress,
 ) -> None:
-    """Build aside and rename, so that whoever sees the folder sees all of it."""
+    """Build aside and rename, so that whoever sees the folder sees all of it.
+
+    ``content``: that of a finished image by its original's place; None where the original stays.
+    """
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         partial.chmod(0o755)
@@ -250,11 +305,11 @@ def _build(
 
         def make(item: tuple[str, str]) -> None:
             original, place = item
-            if recipe is not None and original in resized:
-                # Uncompressed: reading it back is what this is for.
-                recipe.apply(root / original).save(partial / place, "PNG", compress_level=0)
-            else:
+            made = content(original)
+            if made is None:
                 _keep(root / original, partial / place)
+            else:
+                (partial / place).write_bytes(made)
 
         with ThreadPoolExecutor() as pool:
             for done, _ in enumerate(pool.map(make, view.places.items()), 1):

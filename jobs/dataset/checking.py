@@ -30,6 +30,8 @@ _TENSORFLOW_DECODES = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB"))
 
 Progress = Callable[[int, int], None]
 """Called with how many files are done, and of how many."""
+See = Callable[[str, Image.Image], None]
+"""Called by several threads with the digest of a file that is decoded here, and its image."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ class Check:
         return [*lines, *shown, *self.warnings]
 
 
-def check(source: Source, home: Path, progress: Progress | None = None) -> Check:
+def check(
+    source: Source, home: Path, progress: Progress | None = None, see: See | None = None
+) -> Check:
     """Decode every image of the data set; what is known from an earlier check is not read again.
 
     Raises RetuneError where there is no image that decodes, or the data set cannot be read.
@@ -113,7 +117,12 @@ def check(source: Source, home: Path, progress: Progress | None = None) -> Check
     wanted = sorted(place for place in listing.files if looks_like_image(place))
     try:
         with closing(_Memory(home)) as memory:
-            found = memory.look_at(source.root, wanted, progress or (lambda _done, _of: None))
+            found = memory.look_at(
+                source.root,
+                wanted,
+                progress or (lambda _done, _of: None),
+                see or (lambda _digest, _image: None),
+            )
     except (sqlite3.Error, OSError) as error:
         raise RetuneError(
             f"What earlier checks found, in {home / 'cache'}, cannot be read or written ({error}); "
@@ -204,7 +213,7 @@ class _Memory:
         self._database.close()
 
     def look_at(
-        self, root: Path, places: Sequence[str], progress: Progress
+        self, root: Path, places: Sequence[str], progress: Progress, see: See
     ) -> list[Picture | Broken]:
         known = self._known_files(root)
         contents = self._known_contents()
@@ -225,7 +234,7 @@ class _Memory:
             except OSError as error:
                 return place, None, "", json.dumps(f"cannot be read ({error.strerror})")
             digest = hashlib.sha256(content).hexdigest()
-            return place, stamp, digest, contents.get(digest) or _decode(content)
+            return place, stamp, digest, contents.get(digest) or _decode(content, digest, see)
 
         # Pillow warns of what is damaged or large; the reasons here say it.
         with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor() as pool:
@@ -259,7 +268,7 @@ class _Memory:
         return dict(self._database.execute(query, (CHECKER,)).fetchall())
 
 
-def _decode(content: bytes) -> str:
+def _decode(content: bytes, digest: str, see: See) -> str:
     """The facts of an image as JSON, or the reason why it is none."""
     if not content:
         return json.dumps("is empty")
@@ -270,6 +279,7 @@ def _decode(content: bytes) -> str:
                 return json.dumps(f"has {width} × {height} pixels, too many to decode safely")
             image.load()
             facts = {"mode": image.mode, "format": image.format or "", "size": image.size}
+            see(digest, image)
             return json.dumps(facts)
     except UnidentifiedImageError:
         return json.dumps(f"is no image ({_kind(content)})")

@@ -23,9 +23,10 @@ TENSORFLOW = ImageLoading((16, 16), 3, None, "image_dataset_from_directory")
 def checked(operator, named, home, tmp_path):
     """Check the only data set on offer, as a script that names these paths sees it."""
 
-    def make(**uses: str) -> dataset.Check:
+    def make(see=None, **uses: str) -> dataset.Check:
         data = [named(path, use) for path, use in (uses or {"data": "all"}).items()]
-        return dataset.check(dataset.look_up(operator, RepositorySettings(), tmp_path, data), home)
+        source = dataset.look_up(operator, RepositorySettings(), tmp_path, data)
+        return dataset.check(source, home, see=see)
 
     return make
 
@@ -48,6 +49,35 @@ def test_images_are_finished_under_their_own_names(tree, checked, home):
         with Image.open(root / place) as original, Image.open(path) as ready:
             assert ready.size == (16, 16)
             assert same(ready, original.resize((16, 16), Image.Resampling.NEAREST))
+
+
+MODES = ("RGB", "L", "P", "RGBA", "CMYK", "1")
+
+
+@pytest.mark.parametrize("room", [caching.MOST_BYTES, 0])
+def test_what_the_check_has_decoded_is_finished_from_that(tree, checked, home, monkeypatch, room):
+    root = tree("pets", "cats")
+    for mode in MODES:
+        picture = Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).convert("RGB")
+        name = f"{mode}.{'tif' if mode == 'CMYK' else 'png'}"
+        picture.convert(mode).save(root / "cats" / name)
+    plain = {place: path.read_bytes() for place, path in files(cached_anew(checked, home)).items()}
+    monkeypatch.setattr(caching, "MOST_BYTES", room)
+    finished = dataset.Finished(KERAS)
+    found = checked(finished.see)
+    if room:
+        for path in root.rglob("*.*"):
+            path.write_bytes(b"not to be read again")
+    cached = dataset.cache(found, KERAS, home, finished=finished)
+    assert {place: path.read_bytes() for place, path in files(cached).items()} == plain
+
+
+def cached_anew(checked, home: Path) -> Path:
+    """Cached without what the check has decoded; what is known of it is forgotten after."""
+    cached = dataset.cache(checked(), KERAS, home)
+    kept = cached.rename(home / "kept")
+    shutil.rmtree(home / "cache")
+    return kept
 
 
 @pytest.mark.parametrize(

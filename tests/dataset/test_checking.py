@@ -105,7 +105,7 @@ def test_second_time_reads_nothing(tree, source, home, monkeypatch):
     root = tree("pets", "cats", "dogs")
     first = dataset.check(source("pets"), home)
 
-    def forbidden(_content: bytes) -> str:
+    def forbidden(*_: object) -> str:
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(checking, "_decode", forbidden)
