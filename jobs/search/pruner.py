@@ -47,8 +47,8 @@ class RetunePruner(optuna.pruners.BasePruner):
 
     The script as pushed, by which tweaks are judged, is ended only where ``ends_first`` allows it
     and ``PATIENCE`` epochs or more are left: where it learns its images by heart (``diagnosis``,
-    with ``classes`` and ``validation_images`` where they are known) and the hopeful continuation
-    of its curve stays below the target by more than that is measured with.
+    with ``classes`` and ``validation_images`` where they are known), most of them already, and the
+    hopeful continuation of its curve stays below the target by more than that is measured with.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
@@ -90,17 +90,18 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
             return False
-        best = float(values.max())
-        error = accuracy_error(best, self.validation_images)
         finding = diagnose(
             [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
             classes=self.classes,
             validation_images=self.validation_images,
         )
+        chance = 1 / (self.classes or 2)
+        error = accuracy_error(float(values.max()), self.validation_images)
         return (
             finding.kind == "overfit"
-            # Where it is not, what normalises may be behind the weights.
-            and best > 1 / (self.classes or 2) + 3 * error
+            # A gap before that may be the delay with which statistics of normalisations follow.
+            and finding.evidence.get("train", 0.0) > (1 + chance) / 2
+            and float(values.max()) > chance + 3 * error
             and _stays_below(self.target - error, trial, values)
         )
 
