@@ -1,12 +1,13 @@
 """Job 3, train: hand a trial to the trainer, follow it, record how it ended."""
 
+import functools
 import time
 
 from optuna.trial import FrozenTrial, TrialState
 
 from jobs.context import Context
 from jobs.environment.spool import Epoch, Request, Result, Spool
-from jobs.foresight import foresee
+from jobs.foresight import foresee, would_follow
 from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
@@ -75,14 +76,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
     facts = study.facts()
     target = facts["target"]
-    inherits = facts.get("inherit", True)
-    pruner = RetunePruner(
-        target=target,
-        inherits=inherits,
-        ends_first=inherits and facts["max_trials"] > 1 and facts.get("trains_steadily", False),
-        classes=facts.get("classes"),
-        validation_images=facts.get("validation_images"),
-    )
+    pruner = _pruner(context, study)
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     # The first look writes the page, which a script at its start leaves no processor for; the first
@@ -120,6 +114,21 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 publish(context, study)
                 is_published = True
         time.sleep(END_POLL_SECONDS if time.monotonic() < at_its_end_until else POLL_SECONDS)
+
+
+def _pruner(context: Context, study: Study) -> RetunePruner:
+    facts = study.facts()
+    inherits = facts.get("inherit", True)
+    # Of what is trained from scratch, or by a schedule, no part of the epochs stands for the rest.
+    divides = inherits and facts.get("trains_steadily", False)
+    return RetunePruner(
+        target=facts["target"],
+        inherits=inherits,
+        ends_first=divides and facts["max_trials"] > 1,
+        classes=facts.get("classes"),
+        validation_images=facts.get("validation_images"),
+        follows=functools.partial(would_follow, context, study) if divides else None,
+    )
 
 
 def _nears_its_end(epoch: Epoch) -> bool:

@@ -1,6 +1,6 @@
 """Ends a trial early whose further epochs are worth less than another trial's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import optuna
@@ -11,8 +11,10 @@ from jobs.environment.spool import Epoch
 from jobs.search.curve import accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History
-from jobs.search.tweaks import AVERAGING, RATE, SETTLE, is_near
+from jobs.search.proposal import Proposal
+from jobs.search.tweaks import AVERAGING, EPOCHS, LONGER, RATE, SETTLE, is_near
 
+PLANNED = "fit.epochs"
 STARTUP = 2
 IN_SIGHT, LEFT = 2, 2
 """A target that the slope reaches within so many epochs is left to the curve; fewer epochs than
@@ -22,9 +24,13 @@ STUCK = 0.01
 """Accuracy within which a curve has not left where it began: it may still be at chance."""
 HOPELESS = "It would not come near the best trial so far."
 OUT_OF_REACH = "None of its epochs would come to the target."
+OUTBID = "The next tweak is worth more than its further epochs."
 FLAT = "It has not come further for some epochs."
 NEAR_TARGET = "The target is near: calmer weights get there sooner."
-PRUNED = (HOPELESS, OUT_OF_REACH, FLAT, NEAR_TARGET)
+PRUNED = (HOPELESS, OUT_OF_REACH, OUTBID, FLAT, NEAR_TARGET)
+
+Follows = Callable[[FrozenTrial], Proposal | None]
+"""What would follow a running trial if it ended with the epochs it has; None for nothing."""
 
 
 class RetunePruner(optuna.pruners.BasePruner):
@@ -50,6 +56,11 @@ class RetunePruner(optuna.pruners.BasePruner):
     with ``classes`` and ``validation_images`` where they are known), most of them already, and the
     hopeful continuation of its curve stays below the target by more than that is measured with.
 
+    Long trials are handed out in rungs of ``EPOCHS`` epochs (Jamieson, Talwalkar, "Non-stochastic
+    Best Arm Identification and Hyperparameter Optimization", 2016): at the end of each,
+    ``follows`` says what would be proposed had the trial planned no more than these. It goes on
+    where that is to train it longer.
+
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
     """
@@ -63,9 +74,10 @@ class RetunePruner(optuna.pruners.BasePruner):
         ends_first: bool = False,
         classes: int | None = None,
         validation_images: int | None = None,
+        follows: Follows | None = None,
     ) -> None:
         self.margin, self.target = margin, target
-        self.inherits, self.ends_first = inherits, ends_first
+        self.inherits, self.ends_first, self.follows = inherits, ends_first, follows
         self.classes, self.validation_images = classes, validation_images
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -84,7 +96,17 @@ class RetunePruner(optuna.pruners.BasePruner):
             return FLAT
         if self._wants_calmer_weights(trials, trial, values):
             return NEAR_TARGET
-        return HOPELESS if self._is_hopeless(trials, trial, values) else None
+        if self._is_hopeless(trials, trial, values):
+            return HOPELESS
+        return OUTBID if self._is_outbid(trial, values) else None
+
+    def _is_outbid(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
+        is_free = PLANNED in trial.params and PLANNED not in trial.user_attrs.get("held", {})
+        left = _planned(trial, values) - len(values)
+        if self.follows is None or not is_free or left < EPOCHS or not _is_at_rung(values):
+            return False
+        chosen = self.follows(trial)
+        return chosen is not None and (chosen.parent, chosen.kind) != (trial.number, LONGER)
 
     def _is_out_of_reach(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
         left = _planned(trial, values) - len(values)
@@ -143,8 +165,12 @@ def _stays_below(limit: float, trial: FrozenTrial, values: NDArray[np.float64]) 
 def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
     """Epochs, by what Keras was told where the script's text does not tell."""
     *_, last = trial.user_attrs.get("curves") or [{}]
-    told = max(trial.params.get("fit.epochs", 0), last.get("epochs", 0))
+    told = max(trial.params.get(PLANNED, 0), last.get("epochs", 0))
     return max(int(told), len(values))
+
+
+def _is_at_rung(values: NDArray[np.float64]) -> bool:
+    return len(values) > 0 and len(values) % EPOCHS == 0
 
 
 def _fits_often(first: FrozenTrial) -> bool:

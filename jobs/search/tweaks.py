@@ -26,9 +26,9 @@ LEAST_FRESH_STEPS = 60
 """The same where layers are new, which change quickly."""
 LEAST_BATCH = 8
 """Images in a batch from which on its statistics are good enough to normalise with."""
-AVERAGE, SETTLE = "average", "settle"
-"""The kinds of tweak that go on from the parent's weights with calmer ones: averaged, or moved by
-smaller steps."""
+LONGER, AVERAGE, SETTLE = "longer", "average", "settle"
+"""The kinds of tweak that go on from the parent's weights: as it did, or with calmer ones, averaged
+or moved by smaller steps."""
 Tweaked = dict[str, Value]
 
 
@@ -306,7 +306,7 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
-_LONGER: Maker = ("longer", Model.longer, "Train longer.")
+_LONGER: Maker = (LONGER, Model.longer, "Train longer.")
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."

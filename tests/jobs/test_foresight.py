@@ -148,6 +148,22 @@ def test_a_pruned_trial_is_foreseen_as_one(
     assert "read" in work
 
 
+def test_what_would_follow_a_rung_of_a_long_trial(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, _ = train_first(world, monkeypatch, [0.5, 0.58, 0.66, 0.74])
+    study = world.context.record.open(name)
+    running = study.trial(0).frozen()
+    chosen = foresight.would_follow(world.context, study, running)
+    # Of the epochs that the trial has planned, no more than a rung's count.
+    assert (chosen.parent, chosen.kind, chosen.tweak) == (0, "longer", {"fit.epochs": 12})
+    study.set("target", 0.99)
+    assert foresight.would_follow(world.context, study, running).kind != "longer"
+    study.set("max_trials", 1)
+    assert foresight.would_follow(world.context, study, running) is None
+    assert study.trial(0).frozen() == running
+
+
 @pytest.mark.parametrize(("seconds", "looks"), [(2.0, 2), (0.2, 1)])
 def test_a_long_last_epoch_is_time_to_look_ahead(
     world: Any,

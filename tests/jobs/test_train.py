@@ -10,7 +10,8 @@ from jobs import launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.publish import report_folder
 from jobs.scheduler.base import Next
-from tests.jobs.conftest import climbing
+from jobs.search.pruner import OUTBID
+from tests.jobs.conftest import SCRIPT, climbing, write_progress
 from tests.waiting import wait_for
 
 Played = tuple[list[float], Result]
@@ -186,3 +187,47 @@ def test_a_trainer_that_keeps_no_time_is_given_up(
     result = world.context.record.open(study).view().trials[0].result
     assert result.failure == "time-limit"
     assert "RETUNE_TRIAL_HOURS" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "wishes", "is_ended"),
+    [
+        (SCRIPT, "", True),
+        (SCRIPT, "inherit = false\n", False),
+        (SCRIPT, 'hold = ["fit.epochs"]\n', False),
+        (SCRIPT.replace("model.fit(", "model.fit(train, epochs=3)\nmodel.fit("), "", False),
+    ],
+    ids=["steady", "from scratch", "epochs are held", "two phases"],
+)
+def test_a_long_trial_is_ended_after_some_epochs_where_another_tweak_is_worth_more(
+    world: Any, script: str, wishes: str, is_ended: bool
+) -> None:
+    slow = [round(0.6 + number / 250, 3) for number in range(40)]
+
+    def play(request: Request) -> tuple[list[float], Result]:
+        if request.trial == 0:
+            return slow[:1], Result("complete", slow[0], "val_accuracy", 1, epochs=40)
+        spool = world.context.spool(request.study, request.trial)
+        for done in (4, 8):
+            write_progress(spool, slow[:done], epochs=40)
+            wait_for(lambda wanted=done: len(recorded.trial(1).get("curves", [])) == wanted)
+        if is_ended:
+            asked = spool.folder / "stop"
+            wait_for(asked.exists)
+            reason = asked.read_text()
+            return slow[:8], Result("stopped", slow[7], "val_accuracy", 8, reason=reason)
+        return slow, Result("complete", slow[-1], "val_accuracy", 40, epochs=40)
+
+    world.environment.play = play
+    script = script.replace("validation, epochs=3", "validation, epochs=40")
+    step = pull.receive(world.context, world.push({"cnn.py": script, "retune.toml": wishes}))
+    launch.run(world.context, step.study, 0)
+    recorded = world.context.record.open(step.study)
+    recorded.set("validation_images", 600)
+    train.run(world.context, step.study, 0)
+    for job in (tune, pull, launch, train):
+        job.run(world.context, step.study, 0 if job is tune else 1)
+    trial = recorded.trial(1).view()
+    assert (trial.state, trial.result.reason) == (
+        ("pruned", OUTBID) if is_ended else ("complete", None)
+    )

@@ -4,7 +4,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from jobs.search.pruner import NEAR_TARGET, OUT_OF_REACH, RetunePruner
+from jobs.search.proposal import Proposal
+from jobs.search.pruner import NEAR_TARGET, OUT_OF_REACH, OUTBID, RetunePruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -210,3 +211,57 @@ def test_averaged_weights_leave_little_to_smaller_steps():
 def test_a_child_of_a_network_near_the_target_learns_what_is_new_first():
     assert settled(NEAR, before=0.785) is None
     assert settled([*NEAR, 0.786, 0.781], before=0.785) == NEAR_TARGET
+
+
+SLOW = [0.50, 0.51, 0.525, 0.53, 0.54, 0.545, 0.55, 0.56]
+DEEPER = Proposal(1, {"blocks": 3}, "deeper", "")
+
+
+def at_rung(chosen, values=SLOW, planned=40, number=1, held=(), asked=None, kind="wider"):
+    """``asked`` takes the numbers of the trials after which something was asked to follow."""
+    study = optuna.create_study(direction="maximize")
+    for _ in range(number):
+        study.tell(study.ask(), 0.45)
+    trial = study.ask()
+    trial.set_user_attr("kind", kind)
+    trial.set_user_attr("held", dict.fromkeys(held, "held"))
+    trial.suggest_int("fit.epochs", planned, planned)
+    for step, value in enumerate(values, 1):
+        trial.report(value, step)
+
+    def follows(running):
+        if asked is not None:
+            asked.append(running.number)
+        return chosen
+
+    pruner = RetunePruner(target=0.9, follows=follows)
+    return pruner.reason(study, study.trials[-1])
+
+
+@pytest.mark.parametrize("parent", [0, 1])
+def test_a_long_trial_ends_at_a_rung_where_something_else_would_follow(parent):
+    assert at_rung(Proposal(parent, {"blocks": 3}, "deeper", "")) == OUTBID
+    longer = Proposal(parent, {"fit.epochs": 12}, "longer", "")
+    assert at_rung(longer) == (None if parent == 1 else OUTBID)
+    assert at_rung(longer, [*SLOW, *(each + 0.1 for each in SLOW)]) == at_rung(longer)
+
+
+def test_a_long_trial_goes_on_where_nothing_would_follow():
+    assert at_rung(None) is None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"values": SLOW[:-1]},
+        {"values": [*SLOW, 0.57]},
+        {"planned": 15},
+        {"number": 0},
+        {"held": ["fit.epochs"]},
+        {"kind": "confirm"},
+    ],
+)
+def test_what_follows_is_asked_at_rungs_alone(case):
+    asked = []
+    assert at_rung(DEEPER, asked=asked, **case) is None
+    assert asked == []
