@@ -142,7 +142,8 @@ def _would_follow(
     trials = [*trials[:trial], ended, *trials[trial + 1 :]]
     if any((result(each).get("objective") or 0.0) >= facts["target"] for each in trials):
         return None
-    return make_sampler(context, study).foresee(study.optuna_study(), trials)
+    going_on = None if planned is None else trial
+    return make_sampler(context, study).foresee(study.optuna_study(), trials, going_on)
 
 
 def _steps(trials: list[FrozenTrial], trial: FrozenTrial) -> int | None:

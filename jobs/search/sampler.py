@@ -26,6 +26,7 @@ from jobs.search.tweaks import (
     AVERAGE,
     AVERAGING,
     LEAST_BATCH,
+    LONGER,
     RATE,
     SETTLE,
     Candidate,
@@ -131,9 +132,12 @@ class RetuneSampler(BaseSampler):
             raise KeyError(trial.number)
         return found
 
-    def foresee(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> Proposal | None:
+    def foresee(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], running: int | None = None
+    ) -> Proposal | None:
         """What would be proposed next if the study's trials were these. Stores nothing.
 
+        ``running``: the number of one that could go on, so that to train it longer is always new.
         None where no script could be read so far. Raises Exhausted.
         """
         history = History(trials, self.validation_images)
@@ -141,7 +145,7 @@ class RetuneSampler(BaseSampler):
             return None
         upcoming = optuna.trial.create_trial(state=TrialState.RUNNING)
         upcoming.number = len(trials)
-        return self._propose(study, upcoming, history)
+        return self._propose(study, upcoming, history, running)
 
     @staticmethod
     def _stored(study: optuna.Study, trial: FrozenTrial) -> Proposal | None:
@@ -160,14 +164,21 @@ class RetuneSampler(BaseSampler):
 
     # The choice ------------------------------------------------------------------------------
 
-    def _propose(self, study: optuna.Study, trial: FrozenTrial, history: History) -> Proposal:
+    def _propose(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        history: History,
+        running: int | None = None,
+    ) -> Proposal:
         repair = self._repair(history)
         if repair is not None:
             return repair
         rng = random.Random(self._number(study, trial))
         for parent in history.parents[:PARENTS]:
             for finding, each in self._ranked(parent, history, rng):
-                if self._new(parent, each.tweak, history):
+                goes_on = (parent.number, each.kind) == (running, LONGER)
+                if goes_on or self._new(parent, each.tweak, history):
                     return Proposal(
                         parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
                     )

@@ -157,6 +157,13 @@ def test_what_would_follow_a_rung_of_a_long_trial(
     chosen = foresight.would_follow(world.context, study, running)
     # Of the epochs that the trial has planned, no more than a rung's count.
     assert (chosen.parent, chosen.kind, chosen.tweak) == (0, "longer", {"fit.epochs": 12})
+    assert tune.run(world.context, name, 0) == Next("pull", name, 1)
+    assert study.trial(1).get("kind") == "longer"
+    # Nor is it another trial that has been tried.
+    monkeypatch.setattr(foresight, "EPOCHS", 3)
+    assert foresight.would_follow(world.context, study, running).tweak == study.trial(1).get(
+        "tweak"
+    )
     study.set("target", 0.99)
     assert foresight.would_follow(world.context, study, running).kind != "longer"
     study.set("max_trials", 1)
