@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from jobs.search.diagnosis import LARGE_GAP, SLIGHT_GAP, Diagnosis, Kind
+from jobs.search.diagnosis import LARGE_GAP, SLIGHT_GAP, SMALL_GAP, Diagnosis, Kind
 from jobs.search.space import fitted
 from jobs.source.evaluate.names import LEARNING_RATES
 from jobs.source.ranges import LEVELS, UNMIRRORED_LEVELS
@@ -95,6 +95,10 @@ class Model:
             return {}
         more = round(now * 1.5) if self.inherits else 2 * now
         return {"fit.epochs": min(MOST_EPOCHS, max(now + 3, more))}
+
+    def longer_varied(self) -> Tweaked:
+        """The same of a model whose images are varied already."""
+        return self.longer() if self._varies else {}
 
     def shorter(self) -> Tweaked:
         now = self.params.get("fit.epochs", 1)
@@ -307,6 +311,11 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = (LONGER, Model.longer, "Train longer.")
+_LEARN_ON: Maker = (
+    LONGER,
+    Model.longer_varied,
+    "Calm weights still learn from varied images: train longer.",
+)
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."
@@ -415,7 +424,9 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     Images that are varied already are not varied more before weights have been averaged, unless
     training leads far: averages cost nothing, and regularisation makes learning slower. Smaller
     steps come first only where training leads by no more than they bring. Averaged weights from
-    which the target is two epochs of learning away are trained on. A rise that leads to the target
+    which the target is two epochs of learning away are trained on, and so are those of varied
+    images before a small gap of theirs is answered: to regularise them more made learning slower
+    by more than it closed (``tests/benchmarks/results``). A rise that leads to the target
     within a few epochs is given them. One that does not is answered by a deeper network, which
     rises as well, since it goes on from the same weights; by two blocks at once, because the dense
     part after them has to be learnt anew each time; by a wider one where the images bear no further
@@ -448,6 +459,8 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
             found += _BOTH
         deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDEN]
         found += [_LONGER] if missing <= AHEAD * slope else deeper
+    elif finding.kind == "opening" and averaged and gap < SMALL_GAP:
+        found += [_LEARN_ON] if missing <= AHEAD * slope else [_DEEPER, _ALONE, _LEARN_ON]
     return found
 
 

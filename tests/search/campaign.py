@@ -107,6 +107,7 @@ class Campaign:
         steps: int | None = None,
         mirroring: float | None = None,
         classes: int = 2,
+        images: int = 600,
     ) -> None:
         self.train, self.start, self.held = train, dict(start), dict(held or {})
         self.optimizer_steps, self.mirroring = steps, mirroring
@@ -114,7 +115,7 @@ class Campaign:
             target=target,
             buildable=buildable,
             classes=classes,
-            validation_images=600,
+            validation_images=images,
             inherits=inherits,
             seed=seed,
         )

@@ -484,6 +484,35 @@ def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learn
     assert kind(0.7) != "longer"
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("target", "varied", "blocks", "kind"),
+    [
+        (0.7, "medium", 2, "longer"),
+        (0.9, "medium", 2, "deeper"),
+        (0.9, "medium", 4, "longer"),
+        (0.9, "none", 2, "deeper-regularised"),
+        (0.9, "none", 4, "regularise"),
+    ],
+)
+def test_averaged_weights_of_varied_images_are_trained_on_before_a_small_gap_is_answered(
+    target, varied, blocks, kind, seed
+):
+    train = [0.539, 0.601, 0.631, 0.653, 0.673, 0.699, 0.718, 0.712]  # as measured, on flowers
+    opens = epochs(train, [0.471, 0.586, 0.608, 0.643, 0.660, 0.653, 0.670, 0.663])
+    start = {**START, "augmentation": varied, "optimizer.use_ema": True, "fit.epochs": 8}
+    campaign = Campaign(
+        lambda values, trial: opens,
+        start={**start, "blocks": blocks},
+        target=target,
+        classes=5,
+        images=1122,
+        held={} if blocks == 2 else {"blocks": "no room"},
+        seed=seed,
+    )
+    assert campaign.steps(2)[1].user_attrs["kind"] == kind
+
+
 def test_averaged_weights_that_rise_are_trained_on_right_below_the_target_as_well():
     train = [0.61, 0.674, 0.71, 0.735, 0.744, 0.764, 0.767, 0.777]
     calm = epochs(train, [0.623, 0.692, 0.709, 0.761, 0.758, 0.778, 0.781, 0.7997])  # as measured
