@@ -20,9 +20,7 @@ from jobs.context import Context
 from jobs.environment.spool import Epoch, Result
 from jobs.search.history import result
 from jobs.search.proposal import Proposal
-from jobs.search.pruner import PLANNED
 from jobs.search.sampler import RetuneSampler
-from jobs.search.tweaks import EPOCHS
 from jobs.source import detect
 from jobs.source.rewrite import CannotRewrite, rewrite
 from jobs.source.script import Reading, Tweak
@@ -122,27 +120,26 @@ def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) ->
 
 
 def would_follow(context: Context, study: Study, trial: FrozenTrial) -> Proposal | None:
-    """What would be proposed if a running trial ended now, and had planned a rung's epochs only.
+    """What would be proposed if a running trial ended now, which it could be trained longer than.
 
     None where nothing would, or where that cannot be told: nothing is ended for it.
     """
     with suppress(Exception):
-        return _would_follow(context, study, trial.number, TrialState.PRUNED, planned=EPOCHS)
+        return _would_follow(context, study, trial.number, TrialState.PRUNED, trial.number)
     return None
 
 
 def _would_follow(
-    context: Context, study: Study, trial: int, state: TrialState, planned: int | None = None
+    context: Context, study: Study, trial: int, state: TrialState, going_on: int | None = None
 ) -> Proposal | None:
     trials, facts = study.frozen(), study.facts()
     running = trials[trial]
-    ended = _ended(running, state, _steps(trials, running), planned)
+    ended = _ended(running, state, _steps(trials, running))
     if ended is None or len(trials) >= facts["max_trials"]:
         return None
     trials = [*trials[:trial], ended, *trials[trial + 1 :]]
     if any((result(each).get("objective") or 0.0) >= facts["target"] for each in trials):
         return None
-    going_on = None if planned is None else trial
     return make_sampler(context, study).foresee(study.optuna_study(), trials, going_on)
 
 
@@ -153,13 +150,8 @@ def _steps(trials: list[FrozenTrial], trial: FrozenTrial) -> int | None:
     return steps
 
 
-def _ended(
-    trial: FrozenTrial, state: TrialState, steps: int | None, planned: int | None
-) -> FrozenTrial | None:
-    """A running trial as if it had ended now; None where it has no accuracy.
-
-    ``planned``: as if its script said so many epochs, where another number is to be assumed.
-    """
+def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTrial | None:
+    """A running trial as if it had ended now; None where it has no accuracy."""
     curves = [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
     epochs = [each for each in curves if each.fit == curves[-1].fit]
     accuracies = [each.val_accuracy for each in epochs if each.val_accuracy is not None]
@@ -169,10 +161,6 @@ def _ended(
     end = Result("complete", max(accuracies), steps=steps, seconds_in_fit=seconds)
     found = copy.copy(trial)
     found.user_attrs = {**trial.user_attrs, "result": asdict(end)}
-    if planned is not None:
-        said = {PLANNED: planned}
-        found.params = {**trial.params, **said}
-        found.user_attrs["values"] = {**trial.user_attrs.get("values", {}), **said}
     found.state = state
     if state == TrialState.COMPLETE:
         found.value = end.objective

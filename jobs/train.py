@@ -46,20 +46,25 @@ def run(context: Context, study: str, trial: int) -> Next | None:
 
 def _request(context: Context, study: Study, trial: Trial) -> Request:
     facts, frozen = study.facts(), trial.frozen()
-    parent = frozen.user_attrs.get("parent")
     inherit = facts.get("inherit", True) and frozen.user_attrs.get("kind") != "confirm"
-    usable = parent is not None and context.spool(study.name, parent).model.exists()
     return Request(
         study=study.name,
         trial=trial.number,
         script=facts["script"],
         data=facts.get("data", {}),
         target=facts["target"],
-        inherit=parent if inherit and usable else None,
+        inherit=_parent_with_model(context, study, frozen) if inherit else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
         mirror=_may_be_varied(frozen) and not _knows_mirrors(study, facts.get("classes")),
     )
+
+
+def _parent_with_model(context: Context, study: Study, trial: FrozenTrial) -> int | None:
+    """The number of the trial's parent, where that has left a model to inherit from."""
+    parent: int | None = trial.user_attrs.get("parent")
+    is_there = parent is not None and context.spool(study.name, parent).model.exists()
+    return parent if is_there else None
 
 
 def _knows_mirrors(study: Study, classes: int | None) -> bool:
@@ -76,7 +81,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
     facts = study.facts()
     target = facts["target"]
-    pruner = _pruner(context, study)
+    pruner = _pruner(context, study, trial)
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     # The first look writes the page, which a script at its start leaves no processor for; the first
@@ -116,18 +121,19 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
         time.sleep(END_POLL_SECONDS if time.monotonic() < at_its_end_until else POLL_SECONDS)
 
 
-def _pruner(context: Context, study: Study) -> RetunePruner:
+def _pruner(context: Context, study: Study, trial: Trial) -> RetunePruner:
     facts = study.facts()
     inherits = facts.get("inherit", True)
     # Of what is trained from scratch, or by a schedule, no part of the epochs stands for the rest.
     divides = inherits and facts.get("trains_steadily", False)
+    goes_on = _parent_with_model(context, study, trial.frozen()) is not None
     return RetunePruner(
         target=facts["target"],
         inherits=inherits,
         ends_first=divides and facts["max_trials"] > 1,
         classes=facts.get("classes"),
         validation_images=facts.get("validation_images"),
-        follows=functools.partial(would_follow, context, study) if divides else None,
+        follows=functools.partial(would_follow, context, study) if divides and goes_on else None,
     )
 
 

@@ -21,7 +21,8 @@ from trainer.session import Session
 from trainer.validation import hold_out
 
 _COMPILED = "_retune_compiled"
-LONG_EPOCH_SECONDS = 10.0
+LONG_EPOCH_SECONDS = 60.0
+"""An epoch's length up to which a few hundred images more take seconds only."""
 
 
 def install(session: Session) -> None:

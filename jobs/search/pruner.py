@@ -58,8 +58,8 @@ class RetunePruner(optuna.pruners.BasePruner):
 
     Long trials are handed out in rungs of ``EPOCHS`` epochs (Jamieson, Talwalkar, "Non-stochastic
     Best Arm Identification and Hyperparameter Optimization", 2016): at the end of each,
-    ``follows`` says what would be proposed had the trial planned no more than these. It goes on
-    where that is to train it longer.
+    ``follows`` says what would be proposed if the trial ended there. It goes on where that is to
+    train it longer.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.

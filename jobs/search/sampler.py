@@ -247,6 +247,7 @@ class RetuneSampler(BaseSampler):
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
             steps=result(parent).get("steps"),
+            trained=len(parent.intermediate_values) if parent.state == TrialState.PRUNED else None,
             mirrors=history.mirrors,
         )
 

@@ -48,7 +48,8 @@ class Model:
     ``distributions``: name -> range that its values have to lie in, where there is one.
     ``inherits``: whether a child begins with the weights of this model.
     ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
-    ``steps``: of the optimizer in an epoch, where they are known.
+    ``steps``: of the optimizer in an epoch, where they are known. ``trained``: the epochs that it
+    has had, where it was ended before those that it had planned.
     ``mirrors``: whether its images may be shown in the mirror.
     """
 
@@ -61,9 +62,11 @@ class Model:
         inherits: bool = True,
         rate_before_settling: float | None = None,
         steps: int | None = None,
+        trained: int | None = None,
         mirrors: bool = True,
     ) -> None:
         self.inherits, self._rate_before, self._steps = inherits, rate_before_settling, steps
+        self._trained = trained
         self._mirrors = mirrors
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
@@ -90,15 +93,13 @@ class Model:
     def longer(self) -> Tweaked:
         """Half as many again, which are *further* ones where a child goes on from its parent's
         weights; from scratch twice as many, of which the second half is new."""
-        now = self.params.get("fit.epochs")
-        if not now or now >= MOST_EPOCHS:
+        planned = self.params.get("fit.epochs")
+        if not planned or (now := self._trained or int(planned)) >= MOST_EPOCHS:
             return {}
         more = round(now * 1.5) if self.inherits else 2 * now
-        return {"fit.epochs": min(MOST_EPOCHS, max(now + 3, more))}
-
-    def longer_varied(self) -> Tweaked:
-        """The same of a model whose images are varied already."""
-        return self.longer() if self._varies else {}
+        wanted = min(MOST_EPOCHS, max(now + 3, more))
+        # Of a trial that was ended early that may be what it had planned.
+        return {"fit.epochs": wanted + (wanted == planned)}
 
     def shorter(self) -> Tweaked:
         now = self.params.get("fit.epochs", 1)
@@ -256,16 +257,12 @@ class Model:
         begun = self.averaged({}) if self.inherits else {}
         return {**begun, **self.epochs()} if begun else {}
 
-    def averaging_varied(self) -> Tweaked:
-        """The same of a model whose images are varied already."""
-        return self.averaging() if self._varies else {}
-
-    def settled_varied(self) -> Tweaked:
-        """Smaller steps of such a model where its weights cannot be averaged."""
-        return self.settled() if self._varies and not self.averaging() else {}
+    def settled_instead(self) -> Tweaked:
+        """Smaller steps where weights cannot be averaged."""
+        return {} if self.averaging() else self.settled()
 
     @property
-    def _varies(self) -> bool:
+    def varies(self) -> bool:
         """Whether images are varied already, or nothing here can vary them."""
         return self.params.get("augmentation") != "none"
 
@@ -311,11 +308,6 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = (LONGER, Model.longer, "Train longer.")
-_LEARN_ON: Maker = (
-    LONGER,
-    Model.longer_varied,
-    "Calm weights still learn from varied images: train longer.",
-)
 _REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
 _LARGER_STEPS = "Larger steps again, until the target is near."
 _AVERAGED = "Averaged weights, which are calmer than those of the last step."
@@ -337,16 +329,6 @@ _BOTH: Sequence[Maker] = (
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
 _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
-_CLOSE: Maker = (
-    AVERAGE,
-    Model.averaging_varied,
-    "Averages close a gap without making learning slower.",
-)
-_CLOSE_BY_STEPS: Maker = (
-    SETTLE,
-    Model.settled_varied,
-    "Training hardly leads the best epoch: smaller steps from here.",
-)
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
@@ -369,6 +351,27 @@ _ADAPT: Maker = ("optimizer", Model.adaptive, "Steps of a size of their own for 
 _HALVE: Maker = ("halve-batch", Model.half_batch, "Half the batch.")
 _SHORTEN: Maker = ("shorten", Model.shorter, "Half the epochs.")
 
+
+def _of_varied(maker: Maker) -> Maker:
+    """The same of a model whose images are varied already."""
+    kind, make, answer = maker
+    return kind, lambda model: make(model) if model.varies else {}, answer
+
+
+_CLOSE: Maker = _of_varied(
+    (AVERAGE, Model.averaging, "Averages close a gap without making learning slower.")
+)
+_CLOSE_BY_STEPS: Maker = _of_varied(
+    (
+        SETTLE,
+        Model.settled_instead,
+        "Training hardly leads the best epoch: smaller steps from here.",
+    )
+)
+_LEARN_ON: Maker = _of_varied(
+    (LONGER, Model.longer, "Calm weights still learn from varied images: train longer.")
+)
+_GROW_FIRST = (_of_varied(_DEEPER), _of_varied(_ALONE), _LEARN_ON)
 _GROW = (_DEEPER, _ALONE, _WIDER, _NORMALISE, _KERNEL, _LARGER)
 _SETTLED = (_DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER, _NORMALISE, _LONGER, _KERNEL, _LARGER)
 _TRAINED = ("overfit", "opening", "jumping", "rising", "underfit", "noise", "converged")
@@ -460,7 +463,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
         deeper = [_TWO_DEEPER, _DEEPER, _ALONE, _WIDEN]
         found += [_LONGER] if missing <= AHEAD * slope else deeper
     elif finding.kind == "opening" and averaged and gap < SMALL_GAP:
-        found += [_LEARN_ON] if missing <= AHEAD * slope else [_DEEPER, _ALONE, _LEARN_ON]
+        found += [_LEARN_ON] if missing <= AHEAD * slope else _GROW_FIRST
     return found
 
 

@@ -13,7 +13,8 @@ _REPEAT = (
     *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 _SCHEDULE = re.compile(
-    r"schedul|ReduceLROnPlateau|Decay\(|\bset_value\(|learning_rate\.assign|\.(lr|learning_rate)\s*=",
+    r"schedul|ReduceLROnPlateau|(?<!weight_)decay|\bset_value\(|\.(lr|learning_rate)\s*(\.assign|[-+*/]*=(?!=))"
+    r"|setattr\([^)]*[\"'](lr|learning_rate)",
     re.IGNORECASE,
 )
 

@@ -148,25 +148,21 @@ def test_a_pruned_trial_is_foreseen_as_one(
     assert "read" in work
 
 
-def test_what_would_follow_a_rung_of_a_long_trial(
+def test_what_would_follow_if_a_running_trial_ended_now(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, _ = train_first(world, monkeypatch, [0.5, 0.58, 0.66, 0.74])
+    name, _ = train_first(world, monkeypatch, [0.5, 0.62, 0.74])
     study = world.context.record.open(name)
     running = study.trial(0).frozen()
-    chosen = foresight.would_follow(world.context, study, running)
-    # Of the epochs that the trial has planned, no more than a rung's count.
-    assert (chosen.parent, chosen.kind, chosen.tweak) == (0, "longer", {"fit.epochs": 12})
+    longer = foresight.would_follow(world.context, study, running)
+    assert (longer.parent, longer.kind, longer.tweak) == (0, "longer", {"fit.epochs": 6})
     assert tune.run(world.context, name, 0) == Next("pull", name, 1)
-    assert study.trial(1).get("kind") == "longer"
-    # Nor is it another trial that has been tried.
-    monkeypatch.setattr(foresight, "EPOCHS", 3)
-    assert foresight.would_follow(world.context, study, running).tweak == study.trial(1).get(
-        "tweak"
-    )
+    # It is not the other trial that has planned as many.
+    assert study.trial(1).get("tweak") == longer.tweak
+    assert foresight.would_follow(world.context, study, running) == longer
     study.set("target", 0.99)
     assert foresight.would_follow(world.context, study, running).kind != "longer"
-    study.set("max_trials", 1)
+    study.set("max_trials", 2)
     assert foresight.would_follow(world.context, study, running) is None
     assert study.trial(0).frozen() == running
 

@@ -108,7 +108,9 @@ class Campaign:
         mirroring: float | None = None,
         classes: int = 2,
         images: int = 600,
+        ended: bool = False,
     ) -> None:
+        self.ended = ended
         self.train, self.start, self.held = train, dict(start), dict(held or {})
         self.optimizer_steps, self.mirroring = steps, mirroring
         self.sampler = RetuneSampler(
@@ -155,7 +157,10 @@ class Campaign:
             trial.set_user_attr("result", asdict(result))
             for each in curves:
                 trial.report(each.val_accuracy or 0.0, each.epoch)
-            self.study.tell(trial, best)
+            if self.ended:
+                self.study.tell(trial, state=TrialState.PRUNED)
+            else:
+                self.study.tell(trial, best)
         return self.study.get_trials(deepcopy=False)[trial.number]
 
     def steps(self, number: int) -> list[FrozenTrial]:

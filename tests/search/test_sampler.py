@@ -513,6 +513,40 @@ def test_averaged_weights_of_varied_images_are_trained_on_before_a_small_gap_is_
     assert campaign.steps(2)[1].user_attrs["kind"] == kind
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_images_are_varied_before_a_block_that_has_paid_is_added_again(seed):
+    train = [0.539, 0.601, 0.631, 0.653, 0.673, 0.699, 0.718, 0.712]
+    opens = [0.471, 0.586, 0.608, 0.643, 0.660, 0.653, 0.670, 0.663]
+
+    def curves(values, trial):
+        rising = epochs([0.36, 0.44, 0.47, 0.49, 0.52], [0.38, 0.47, 0.49, 0.50, 0.53])
+        return rising if trial.number == 0 else epochs(train, opens)
+
+    start = {**START, "optimizer.use_ema": False}
+    campaign = Campaign(curves, start=start, classes=5, images=1122, steps=90, seed=seed)
+    _, deeper, second = campaign.steps(3)
+    assert deeper.user_attrs["kind"] == "deeper"
+    assert deeper.params["optimizer.use_ema"]
+    assert second.params["augmentation"] == "medium"
+
+
+@pytest.mark.parametrize(
+    ("planned", "done", "epochs_"), [(40, 8, 12), (24, 16, 25), (40, 30, None)]
+)
+def test_a_trial_that_was_ended_early_can_be_trained_longer_than_it_was(planned, done, epochs_):
+    validation = [0.4 + 0.015 * each for each in range(done)]
+    rising = epochs([each + 0.002 for each in validation], validation)
+    campaign = Campaign(
+        lambda values, trial: rising,
+        start={**VARIED, "fit.epochs": planned},
+        target=validation[-1] + 0.05,
+        classes=5,
+        ended=True,
+    )
+    tweak = campaign.steps(2)[1].user_attrs["tweak"]
+    assert tweak.get("fit.epochs") == epochs_
+
+
 def test_averaged_weights_that_rise_are_trained_on_right_below_the_target_as_well():
     train = [0.61, 0.674, 0.71, 0.735, 0.744, 0.764, 0.767, 0.777]
     calm = epochs(train, [0.623, 0.692, 0.709, 0.761, 0.758, 0.778, 0.781, 0.7997])  # as measured

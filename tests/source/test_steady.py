@@ -32,6 +32,13 @@ STEADY = {
     "in a function of a function": f"{TRAIN}\ndef main():\n    train(data)\n\nmain()",
     "where it is the program": f"{TRAIN}\nif __name__ == '__main__':\n    train(data)",
     "with a scope": "with scope():\n    model = network()\n    model.fit(data, epochs=9)",
+    "with a weight decay": (
+        "model = network()\n"
+        "model.compile(keras.optimizers.AdamW(weight_decay=0.01), model.loss, ['accuracy'])\n"
+        "if model.optimizer.learning_rate == 0.1:\n"
+        "    print('large')\n"
+        "model.fit(data, epochs=9)"
+    ),
     "with early stopping": (
         "model = network()\n"
         "stop = keras.callbacks.EarlyStopping(patience=3)\n"
@@ -61,6 +68,14 @@ DOUBTFUL = {
     ),
     "a decay": (
         "model = network(keras.optimizers.schedules.ExponentialDecay(0.01, 100, 0.9))\n"
+        "model.fit(data, epochs=9)"
+    ),
+    "a rate in place": (
+        "model = network()\nmodel.optimizer.learning_rate *= 0.5\nmodel.fit(data, epochs=9)"
+    ),
+    "a rate by its name": (
+        "model = network()\n"
+        "setattr(model.optimizer, 'learning_rate', 0.5)\n"
         "model.fit(data, epochs=9)"
     ),
     "a rate by hand": (
