@@ -120,9 +120,9 @@ def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) ->
 
 
 def would_follow(context: Context, study: Study, trial: FrozenTrial) -> Proposal | None:
-    """What would be proposed if a running trial ended now, which it could be trained longer than.
+    """What would be proposed if a trial that could go on ended now.
 
-    None where nothing would, or where that cannot be told: nothing is ended for it.
+    None where nothing would, or where that cannot be told: no trial is ended for it.
     """
     with suppress(Exception):
         return _would_follow(context, study, trial.number, TrialState.PRUNED, trial.number)
