@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from jobs import notify, smtp
+from jobs.environment.spool import Result
 from jobs.notify import compose, recipients, send_once
 from jobs.settings import Settings
 from jobs.smtp import MailError
@@ -105,6 +106,21 @@ def test_a_missed_target_is_not_made_to_look_reached(
     assert "This is why." in text
     assert "git fetch origin retune/main-1a2b3c4/27" in text
     assert "/best" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("complete", "not measured: the script has no test split"),
+        ("pruned", "not measured: the trial was ended before it"),
+    ],
+)
+def test_why_there_is_no_test_accuracy(state: str, why: str, tmp_path: Path) -> None:
+    result = Result("complete", objective=0.7, best_epoch=6, epochs=6)
+    view = views.study(views.trial(result=result, state=state), outcome="budget", reason="Spent.")
+    message = composed(settings_of(tmp_path), view)
+    for kind in ("plain", "html"):
+        assert why in body(message, kind)
 
 
 def test_what_is_no_cnn_is_said_without_trials(tmp_path: Path) -> None:
