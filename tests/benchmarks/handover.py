@@ -8,8 +8,8 @@ second trial on. Prints a line a hand-over, then the median, and the share of th
 the first epoch to the last one that is training, with how long a training took: by the epochs
 alone, and by the time inside of ``fit``, where Keras prepares its steps as well, weights are
 inherited, and checkpoints and the model are written. ``--images`` makes trainings longer: some 900
-of them for 20 seconds on two cores. Beside it stands how long the environment takes from a request
-to the first line of the script (looking for the request, fork, links, shims).
+to 1,500 of them for 20 seconds on two cores. Beside it stands how long the environment takes from a
+request to the first line of the script (looking for the request, fork, links, shims).
 """
 
 import argparse
