@@ -17,8 +17,8 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from jobs.context import Context
-from jobs.environment.spool import Epoch, Result
-from jobs.search.history import result
+from jobs.environment.spool import Result
+from jobs.search.history import curves, result
 from jobs.search.proposal import Proposal
 from jobs.search.sampler import RetuneSampler
 from jobs.source import detect
@@ -152,8 +152,8 @@ def _steps(trials: list[FrozenTrial], trial: FrozenTrial) -> int | None:
 
 def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTrial | None:
     """A running trial as if it had ended now; None where it has no accuracy."""
-    curves = [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
-    epochs = [each for each in curves if each.fit == curves[-1].fit]
+    finished = curves(trial)
+    epochs = [each for each in finished if each.fit == finished[-1].fit]
     accuracies = [each.val_accuracy for each in epochs if each.val_accuracy is not None]
     if not accuracies:
         return None

@@ -20,11 +20,11 @@ from filelock import FileLock
 from jobs import pictures
 from jobs.files import write_whole
 from jobs.printable import one_line, printable
-from jobs.report import diff_lines, failure, headline, looked, templates
+from jobs.report import accuracy, diff_lines, failure, headline, looked, templates
 from jobs.repository import best_branch, trial_branch
 from jobs.settings import Settings
 from jobs.smtp import MailError, send
-from jobs.study import Study, StudyView
+from jobs.study import Study, StudyView, TrialView
 
 MAIL = "mail.eml"
 POLICY = policy.SMTP.clone(cte_type="7bit")
@@ -105,6 +105,7 @@ def compose(
         "view": view,
         "headline": headline(view),
         "best": view.best,
+        "test_accuracy": _test_accuracy(view.best),
         "looked": looked(view),
         "failure": failure,
         "branch": _branch(view),
@@ -129,6 +130,15 @@ def compose(
             filename="accuracy.png",
         )
     return message
+
+
+def _test_accuracy(best: TrialView | None) -> str:
+    """That of the best trial, or why there is none."""
+    if best is not None and best.result is not None and best.result.test_accuracy is not None:
+        return accuracy(best.result.test_accuracy)
+    if best is not None and best.state == "pruned":
+        return "not measured: the trial was ended before it"
+    return "not measured: the script has no test split"
 
 
 def subject(view: StudyView) -> str:

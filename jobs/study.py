@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
+from jobs.search.history import curves
 from jobs.search.proposal import Proposal
 from jobs.search.space import distribution
 from jobs.source.script import Reading, Value
@@ -399,7 +400,7 @@ def view(frozen: FrozenTrial) -> TrialView:
         why=attrs.get("why", ""),
         diagnosis=attrs.get("diagnosis", ""),
         params=dict(frozen.params),
-        epochs=tuple(Epoch.from_mapping(each) for each in attrs.get("curves", [])),
+        epochs=tuple(curves(frozen)),
         result=Result.from_mapping(result) if result else None,
         relaunches=tuple(attrs.get("relaunches", ())),
         started=frozen.datetime_start,

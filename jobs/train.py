@@ -2,6 +2,8 @@
 
 import functools
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -81,7 +83,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     """Record epoch after epoch until there is a result; None where the study ended meanwhile."""
     facts = study.facts()
     target = facts["target"]
-    pruner = _pruner(context, study, trial)
+    pruner = _pruner(context, study, trial, facts)
     asked = study.optuna_study()
     seen = len(trial.get("curves", []))
     # The first look writes the page, which a script at its start leaves no processor for; the first
@@ -121,19 +123,18 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
         time.sleep(END_POLL_SECONDS if time.monotonic() < at_its_end_until else POLL_SECONDS)
 
 
-def _pruner(context: Context, study: Study, trial: Trial) -> RetunePruner:
-    facts = study.facts()
+def _pruner(context: Context, study: Study, trial: Trial, facts: Mapping[str, Any]) -> RetunePruner:
     inherits = facts.get("inherit", True)
     # Of what is trained from scratch, or by a schedule, no part of the epochs stands for the rest.
     divides = inherits and facts.get("trains_steadily", False)
-    goes_on = _parent_with_model(context, study, trial.frozen()) is not None
+    goes_on = divides and _parent_with_model(context, study, trial.frozen()) is not None
     return RetunePruner(
         target=facts["target"],
         inherits=inherits,
         ends_first=divides and facts["max_trials"] > 1,
         classes=facts.get("classes"),
         validation_images=facts.get("validation_images"),
-        follows=functools.partial(would_follow, context, study) if divides and goes_on else None,
+        follows=functools.partial(would_follow, context, study) if goes_on else None,
     )
 
 

@@ -32,7 +32,8 @@ from jobs.dataset.mapping import Deal
 from jobs.errors import RetuneError
 from jobs.source.script import ImageLoading
 
-MOST_BYTES = 256 * 1024**2
+FINISHED_BYTES = 256 * 1024**2
+"""Of finished images that wait in memory for the cache to be built."""
 VERSION = 1
 """Raised when the same data set would be cached with other contents."""
 _FILTERS = {
@@ -79,13 +80,13 @@ class Recipe:
 class Finished:
     """Finished images by their originals' digest, made while a check has these decoded anyway.
 
-    They are kept in memory, up to ``MOST_BYTES`` of them; the cache makes the others itself.
+    They are kept in memory, up to ``FINISHED_BYTES`` of them; the cache makes the others itself.
     """
 
     def __init__(self, images: ImageLoading) -> None:
         self._recipe = recipe_for(images)
         self._contents: dict[str, bytes] = {}
-        self._room = MOST_BYTES
+        self._room = FINISHED_BYTES
 
     def see(self, digest: str, image: Image.Image) -> None:
         if self._recipe is None or self._room <= 0 or not self._recipe.applies_to(image):

@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from jobs.environment.spool import Epoch
 from jobs.search.curve import accuracy_error, slope
 from jobs.search.payoff import Attempt, Payoff
 from jobs.source.script import Value
@@ -132,6 +133,11 @@ class History:
 def values(trial: FrozenTrial) -> dict[str, Any]:
     """The script's values: Optuna's parameters, and those that Optuna could not take."""
     return {**trial.params, **trial.user_attrs.get("values", {})}
+
+
+def curves(trial: FrozenTrial) -> list[Epoch]:
+    """The trial's finished epochs, as they were recorded."""
+    return [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])]
 
 
 def result(trial: FrozenTrial) -> Mapping[str, Any]:

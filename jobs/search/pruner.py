@@ -7,10 +7,9 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from jobs.environment.spool import Epoch
 from jobs.search.curve import accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
-from jobs.search.history import History
+from jobs.search.history import History, curves
 from jobs.search.proposal import Proposal
 from jobs.search.tweaks import AVERAGING, EPOCHS, LONGER, RATE, SETTLE, is_near
 
@@ -101,9 +100,10 @@ class RetunePruner(optuna.pruners.BasePruner):
         return OUTBID if self._is_outbid(trial, values) else None
 
     def _is_outbid(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
-        is_free = PLANNED in trial.params and PLANNED not in trial.user_attrs.get("held", {})
         left = _planned(trial, values) - len(values)
-        if self.follows is None or not is_free or left < EPOCHS or not _is_at_rung(values):
+        if self.follows is None or not _is_free(trial, PLANNED):
+            return False
+        if left < EPOCHS or not _is_at_rung(values):
             return False
         chosen = self.follows(trial)
         return chosen is not None and (chosen.parent, chosen.kind) != (trial.number, LONGER)
@@ -112,26 +112,21 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
             return False
+        best, chance = float(values.max()), 1 / (self.classes or 2)
+        error = accuracy_error(best, self.validation_images)
+        if best <= chance + 3 * error or not _stays_below(self.target - error, trial, values):
+            return False
         finding = diagnose(
-            [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
-            classes=self.classes,
-            validation_images=self.validation_images,
+            curves(trial), classes=self.classes, validation_images=self.validation_images
         )
-        chance = 1 / (self.classes or 2)
-        error = accuracy_error(float(values.max()), self.validation_images)
-        return (
-            finding.kind == "overfit"
-            # A gap before that may be the delay with which statistics of normalisations follow.
-            and finding.evidence.get("train", 0.0) > (1 + chance) / 2
-            and float(values.max()) > chance + 3 * error
-            and _stays_below(self.target - error, trial, values)
-        )
+        # A gap before that may be the delay with which statistics of normalisations follow.
+        knows_most = finding.evidence.get("train", 0.0) > (1 + chance) / 2
+        return finding.kind == "overfit" and knows_most
 
     def _wants_calmer_weights(
         self, trials: Sequence[FrozenTrial], trial: FrozenTrial, values: NDArray[np.float64]
     ) -> bool:
-        free = RATE in trial.params and RATE not in trial.user_attrs.get("held", {})
-        if self.target is None or not self.inherits or not free:
+        if self.target is None or not self.inherits or not _is_free(trial, RATE):
             return False
         if trial.user_attrs.get("kind") == SETTLE or len(values) < 2:
             return False
@@ -167,6 +162,10 @@ def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
     *_, last = trial.user_attrs.get("curves") or [{}]
     told = max(trial.params.get(PLANNED, 0), last.get("epochs", 0))
     return max(int(told), len(values))
+
+
+def _is_free(trial: FrozenTrial, name: str) -> bool:
+    return name in trial.params and name not in trial.user_attrs.get("held", {})
 
 
 def _is_at_rung(values: NDArray[np.float64]) -> bool:

@@ -17,10 +17,9 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from jobs.environment.spool import Epoch
 from jobs.errors import RetuneError
 from jobs.search.diagnosis import Diagnosis, diagnose
-from jobs.search.history import History, result, values
+from jobs.search.history import History, curves, result, values
 from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import (
     AVERAGE,
@@ -189,7 +188,7 @@ class RetuneSampler(BaseSampler):
 
     def _diagnose(self, trial: FrozenTrial) -> Diagnosis:
         return diagnose(
-            [Epoch.from_mapping(each) for each in trial.user_attrs.get("curves", [])],
+            curves(trial),
             classes=self.classes,
             validation_images=self.validation_images,
             failure=result(trial).get("failure"),

@@ -37,6 +37,10 @@ def files(folder: Path) -> dict[str, Path]:
     }
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {place: path.read_bytes() for place, path in files(folder).items()}
+
+
 def same(one: Image.Image, other: Image.Image) -> bool:
     return one.mode == other.mode and ImageChops.difference(one, other).getbbox() is None
 
@@ -54,22 +58,22 @@ def test_images_are_finished_under_their_own_names(tree, checked, home):
 MODES = ("RGB", "L", "P", "RGBA", "CMYK", "1")
 
 
-@pytest.mark.parametrize("room", [caching.MOST_BYTES, 0])
+@pytest.mark.parametrize("room", [caching.FINISHED_BYTES, 0])
 def test_what_the_check_has_decoded_is_finished_from_that(tree, checked, home, monkeypatch, room):
     root = tree("pets", "cats")
     for mode in MODES:
         picture = Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 50).convert("RGB")
         name = f"{mode}.{'tif' if mode == 'CMYK' else 'png'}"
         picture.convert(mode).save(root / "cats" / name)
-    plain = {place: path.read_bytes() for place, path in files(cached_anew(checked, home)).items()}
-    monkeypatch.setattr(caching, "MOST_BYTES", room)
+    plain = contents(cached_anew(checked, home))
+    monkeypatch.setattr(caching, "FINISHED_BYTES", room)
     finished = dataset.Finished(KERAS)
     found = checked(finished.see)
     if room:
         for path in root.rglob("*.*"):
             path.write_bytes(b"not to be read again")
     cached = dataset.cache(found, KERAS, home, finished=finished)
-    assert {place: path.read_bytes() for place, path in files(cached).items()} == plain
+    assert contents(cached) == plain
 
 
 def cached_anew(checked, home: Path) -> Path:
