@@ -18,7 +18,7 @@ from optuna.exceptions import (
     StorageInternalError,
     UpdateFinishedTrialError,
 )
-from optuna.storages import RDBStorage
+from optuna.storages import RDBStorage, get_storage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
@@ -117,6 +117,8 @@ class StudyView:
 class Record:
     """All studies in one Optuna storage.
 
+    Of trials that have ended, which Optuna lets nobody change any more, each is read once.
+
     Raises RetuneError where the storage cannot be opened; its password is never shown.
     """
 
@@ -124,13 +126,14 @@ class Record:
         shown = make_url(url).render_as_string(hide_password=True)
         arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
         try:
-            self.storage = RDBStorage(url, engine_kwargs=arguments)
+            self.database = RDBStorage(url, engine_kwargs=arguments)
         except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
             cause = error.__cause__ or error
             raise RetuneError(
                 f"The storage {shown} cannot be opened ({str(cause).splitlines()[0][:200]}); "
                 "start the database or correct RETUNE_STORAGE."
             ) from error
+        self.storage = get_storage(self.database)
 
     def names(self) -> list[str]:
         return [each.study_name for each in self.storage.get_all_studies()]
@@ -141,14 +144,14 @@ class Record:
             identifier = self.storage.create_new_study([StudyDirection.MAXIMIZE], name)
         except DuplicatedStudyError:
             return None
-        study = Study(self.storage, name, identifier)
+        study = Study(self, name, identifier)
         study.record({**facts, "started": time.time(), "state": "running"})
         return study
 
     def open(self, name: str) -> "Study":
         """Raises RetuneError where there is no such study."""
         try:
-            return Study(self.storage, name, self.storage.get_study_id_from_name(name))
+            return Study(self, name, self.storage.get_study_id_from_name(name))
         except KeyError as error:
             known = ", ".join(sorted(self.names())[-5:]) or "none yet"
             raise RetuneError(
@@ -158,7 +161,7 @@ class Record:
     def studies(self) -> list["Study"]:
         """All studies, oldest first."""
         return [
-            Study(self.storage, each.study_name, each._study_id)
+            Study(self, each.study_name, each._study_id)
             for each in self.storage.get_all_studies()
         ]
 
@@ -166,8 +169,9 @@ class Record:
 class Study:
     """One tuning campaign in the storage."""
 
-    def __init__(self, storage: RDBStorage, name: str, identifier: int) -> None:
-        self.storage, self.name, self.identifier = storage, name, identifier
+    def __init__(self, record: Record, name: str, identifier: int) -> None:
+        self.name, self.identifier = name, identifier
+        self.storage, self._record = record.storage, record
 
     # Facts about the study -----------------------------------------------------------------
 
@@ -182,7 +186,7 @@ class Study:
 
     def record(self, facts: Mapping[str, Any]) -> None:
         """Set several facts: all of them, or none."""
-        with at_once(self.storage) as storage:
+        with at_once(self._record.database) as storage:
             for key, value in facts.items():
                 storage.set_study_user_attr(self.identifier, key, value)
 
@@ -221,14 +225,15 @@ class Study:
             raise RetuneError(
                 f"Study {self.name} has no trial {number}; it has {len(self.frozen())}."
             ) from error
-        return Trial(self.storage, number, identifier)
+        return Trial(self._record, number, identifier)
 
     def add_first_trial(self, commit: str) -> "Trial":
         """Trial 0, the script as pushed. Run twice, it is made once."""
         if self.frozen():
             return self.trial(0)
         identifier = self.storage.create_new_trial(self.identifier)
-        trial = Trial(self.storage, self.storage.get_trial_number_from_id(identifier), identifier)
+        number = self.storage.get_trial_number_from_id(identifier)
+        trial = Trial(self._record, number, identifier)
         trial.set("commit", commit)
         return trial
 
@@ -286,8 +291,9 @@ class Study:
 class Trial:
     """One training of one version of the model script, in the storage."""
 
-    def __init__(self, storage: RDBStorage, number: int, identifier: int) -> None:
-        self.storage, self.number, self.identifier = storage, number, identifier
+    def __init__(self, record: Record, number: int, identifier: int) -> None:
+        self.number, self.identifier = number, identifier
+        self.storage, self._database = record.storage, record.database
 
     def frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.identifier)
@@ -308,7 +314,7 @@ class Trial:
     @contextmanager
     def _unless_ended(self) -> Iterator[RDBStorage]:
         """Changes of which none is made where somebody has ended the trial meanwhile."""
-        with suppress(UpdateFinishedTrialError), at_once(self.storage) as storage:
+        with suppress(UpdateFinishedTrialError), at_once(self._database) as storage:
             yield storage
 
     def record_proposal(self, proposal: Proposal, words: str, commit: str) -> None:

@@ -53,6 +53,7 @@ def prepare() -> None:
     stacking.build_by_layer()
     decoded.keep()
     shims.prepare()
+    surroundings.prepare()
     _versions()
     # Else the collector of each child touches, and so copies, every page that holds an object.
     gc.collect()

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,12 @@ from keras.src.datasets import cifar, cifar10
 from keras.src.utils import file_utils
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar", ".zip", ".gz")
+
+
+def prepare() -> None:
+    """Look once for all trials where Keras holds the functions that each of them replaces."""
+    for original in (file_utils.get_file, cifar10.load_data):
+        _holders(original)
 
 
 def install(folder: Path, note: Callable[[str], None]) -> None:
@@ -88,11 +95,19 @@ def _provided(original: Callable[..., Any], folder: Path) -> Callable[..., Any]:
 
 
 def _replace(original: Callable[..., Any], other: Callable[..., Any]) -> None:
-    """Wherever a module of Keras holds a function, under whichever name it was imported."""
-    name = original.__name__
-    for path, module in list(sys.modules.items()):
-        if path.startswith(("keras", "tensorflow.keras")) and vars(module).get(name) is original:
-            setattr(module, name, other)
+    for module in _holders(original):
+        setattr(module, original.__name__, other)
+
+
+@functools.cache
+def _holders(function: Callable[..., Any]) -> tuple[ModuleType, ...]:
+    """Keras' modules that hold a function, under whichever name they were imported."""
+    return tuple(
+        module
+        for path, module in list(sys.modules.items())
+        if path.startswith(("keras", "tensorflow.keras"))
+        and vars(module).get(function.__name__) is function
+    )
 
 
 def _served(original: Callable[..., str], folder: Path) -> Callable[..., str]:

@@ -29,6 +29,13 @@ _ESCAPE = 27
 _ENDING = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
+def prepare() -> None:
+    """What takes some time and is the same for all trials."""
+    downloads.prepare()
+    with contextlib.suppress(ImportError):
+        from trainer import plots  # noqa: F401  (imports matplotlib)
+
+
 def install(data: Path, session: Session) -> None:
     """``data`` is the data root; its entry ``.keras`` holds files that Keras would download."""
     _plots(session.trial.folder)

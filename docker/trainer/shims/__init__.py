@@ -26,6 +26,7 @@ from trainer.shims import (
 def prepare() -> None:
     """Put in place what needs some time and nothing of a trial: the old module paths."""
     modules.install()
+    tables.prepare()
 
 
 def install(note: Callable[[str], None]) -> None:

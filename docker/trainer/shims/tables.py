@@ -1,11 +1,19 @@
 """Words of older pandas, scikit-learn and seaborn, which scripts use around their training."""
 
 import functools
+import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from trainer.imports import once_imported
+
+
+def prepare() -> None:
+    """Import what a library that Keras has imported brings only when it is asked for."""
+    if "sklearn" in sys.modules:
+        importlib.import_module("sklearn.preprocessing")
 
 
 def install(note: Callable[[str], None]) -> None:
