@@ -161,8 +161,7 @@ class Record:
     def studies(self) -> list["Study"]:
         """All studies, oldest first."""
         return [
-            Study(self, each.study_name, each._study_id)
-            for each in self.storage.get_all_studies()
+            Study(self, each.study_name, each._study_id) for each in self.storage.get_all_studies()
         ]
 
 

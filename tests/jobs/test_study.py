@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import event
 
 from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
@@ -102,6 +103,46 @@ def test_the_trial_after_a_trial_is_asked_once(study: Study) -> None:
     study.add_first_trial("1" * 40)
     sampler = optuna.samplers.RandomSampler(seed=1)
     assert study.ask(0, sampler).number == study.ask(0, sampler).number == 1
+
+
+def test_what_another_process_records_is_seen(tmp_path: Path, study: Study) -> None:
+    other = Record(f"sqlite:///{tmp_path}/retune.sqlite3").open(study.name)
+    mine = study.add_first_trial("1" * 40)
+    theirs = other.trial(0)
+    for step, accuracy in enumerate((0.5, 0.7), start=1):
+        theirs.record_epoch(epoch(step, accuracy), step)
+        assert mine.frozen().intermediate_values[step] == accuracy
+    theirs.finish(Result("complete", objective=0.7), TrialState.COMPLETE, {"diagnosis": "Flat."})
+    assert mine.finished
+    other.ask(0, None).set("commit", "2" * 40)
+    assert [each.diagnosis for each in study.view().trials] == ["Flat.", ""]
+    other.trial(1).finish(Result("failed", reason="late"), TrialState.FAIL)
+    assert [each.state for each in study.view().trials] == ["complete", "failed"]
+
+
+def test_trials_that_have_ended_are_read_once(record: Record, study: Study) -> None:
+    asked: list[str] = []
+    event.listen(
+        record.database.engine,
+        "before_cursor_execute",
+        lambda *arguments: asked.append(arguments[2]),
+    )
+
+    def statements() -> int:
+        asked.clear()
+        study.frozen()
+        return len(asked)
+
+    study.add_first_trial("1" * 40).finish(Result("complete", objective=0.7), TrialState.COMPLETE)
+    study.frozen()
+    with_one = statements()
+    for number in range(1, 20):
+        made = study.ask(number - 1, None)
+        made.record_reading(reading(**{"conv1.filters": 32, "conv1.kernel_size": 3}), {})
+        made.finish(Result("complete", objective=0.7), TrialState.COMPLETE)
+    study.frozen()
+    assert statements() == with_one
+    assert len(study.frozen()) == 20
 
 
 def test_a_trial_without_a_commit_is_not_shown(study: Study) -> None:
