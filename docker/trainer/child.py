@@ -24,6 +24,7 @@ from trainer import (
     decoded,
     elsewhere,
     failures,
+    finished,
     hooks,
     pipelines,
     python2,
@@ -93,7 +94,7 @@ def _train(places: "Places", trial: Trial, age: float, threads: int, concluded: 
         os._exit(concluded)
 
     session.give_up = give_up
-    ending = _run_script(session, places)
+    ending = _run_script(session, places, threads)
     _conclude(session, _judge(session) if ending.outcome == "complete" else ending)
 
 
@@ -105,7 +106,7 @@ def _conclude(session: Session, ending: Ending) -> None:
     session.trial.conclude(result)
 
 
-def _run_script(session: Session, places: "Places") -> Ending:
+def _run_script(session: Session, places: "Places", threads: int) -> Ending:
     request, trial = session.request, session.trial
     root = trial.work
     try:
@@ -129,6 +130,7 @@ def _run_script(session: Session, places: "Places") -> Ending:
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
+        finished.install(places.trials / finished.FOLDER, trial.folder, threads)
         python2.install(made.root)
         script.run(
             made.script,

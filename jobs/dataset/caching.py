@@ -6,7 +6,8 @@ file's content is a PNG of the finished image: Pillow and TensorFlow go by conte
 Everything else is the original file.
 
 TensorFlow's JPEG decoder differs from Pillow's, and its resizing gives fractions, so for
-``image_dataset_from_directory`` and its like the originals are kept.
+``image_dataset_from_directory`` and its like the originals are kept; of those, the trainer keeps
+what TensorFlow makes of them.
 """
 
 import hashlib

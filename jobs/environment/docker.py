@@ -25,6 +25,7 @@ from jobs.environment.container import (
 from jobs.environment.engine import plain_errors, require_image
 from jobs.environment.heartbeat import Patience, forget_heartbeat, judge_heartbeat
 from jobs.environment.specification import LOG, fingerprint, locked, log_tail, prepare
+from jobs.environment.spool import forget_images
 from jobs.errors import RetuneError
 
 _STOP_SECONDS = 5
@@ -113,6 +114,7 @@ class DockerEnvironment:
             container = self._find(client, study)
             if container is not None:
                 self._take_away(container, self._folder(study))
+            forget_images(self._folder(study))
 
     def studies(self) -> list[str]:
         with self._engine() as client:

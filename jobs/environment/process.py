@@ -23,7 +23,7 @@ import psutil
 from jobs.environment.base import Condition, Specification, State
 from jobs.environment.heartbeat import Patience, forget_heartbeat, judge_heartbeat
 from jobs.environment.specification import LOG, fingerprint, locked, log_tail, prepare
-from jobs.environment.spool import write_whole
+from jobs.environment.spool import forget_images, write_whole
 from jobs.errors import RetuneError
 
 TRAINER_PATH = Path(__file__).resolve().parents[2] / "docker"
@@ -111,6 +111,7 @@ class ProcessEnvironment:
         with locked(self._folder(study)):
             self._end(study, self._started(study))
             self._file(study).unlink(missing_ok=True)
+            forget_images(self._folder(study))
 
     def studies(self) -> list[str]:
         files = (self._home / "studies").glob(f"*/{_FOLDER}/{_FILE}")

@@ -4,6 +4,7 @@ Below a study's folder::
 
     source/<n>/                 the commit of trial n, read-only inside an environment
     trials/heartbeat            touched by the fork server every two seconds
+    trials/.images/             the trainer's own: decoded images, gone with the environment
     trials/<n>/request.json     in: what to train (``Request``)
     trials/<n>/stop             in: stop after this batch; its text is the reason
     trials/<n>/progress.jsonl   out: a line an epoch (``Epoch``), each epoch exactly once
@@ -30,6 +31,7 @@ from typing import Any, Literal, Self
 
 from jobs.errors import RetuneError
 
+IMAGES = ".images"
 REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
 CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
 CONSOLE_BYTES = 1024**2
@@ -237,6 +239,15 @@ class Spool:
     def console_tail(self, lines: int = 20) -> list[str]:
         text = _read(self.console) or ""
         return [line.rstrip() for line in text.splitlines()[-lines:]]
+
+
+def forget_images(study_folder: Path) -> None:
+    """Remove what the trainer keeps of images; a link that a script put there, and no more."""
+    place = study_folder / "trials" / IMAGES
+    if place.is_symlink():
+        place.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _copy_plain(source: Path, target: Path, most: int | None = None) -> bool:

@@ -14,6 +14,7 @@ from jobs.environment.base import Condition
 from jobs.environment.container import UNPRIVILEGED, container_name
 from jobs.environment.docker import DockerEnvironment
 from jobs.environment.heartbeat import Patience
+from jobs.environment.spool import IMAGES
 from jobs.errors import RetuneError
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -257,7 +258,9 @@ def test_a_container_at_its_memory_limit_says_so(environment, launched, order, w
 
 
 def test_remove_takes_the_container_away_and_keeps_its_log(environment, launched):
+    (launched.trials / IMAGES).mkdir()
     environment.remove(launched.study)
+    assert not (launched.trials / IMAGES).exists()
     assert environment.state(launched.study).condition is Condition.ABSENT
     assert environment.studies() == []
     assert "stand-in trainer started" in environment.logs(launched.study)

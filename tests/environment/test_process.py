@@ -12,6 +12,7 @@ import pytest
 from jobs.environment.base import Condition, Limits, Specification
 from jobs.environment.heartbeat import Patience
 from jobs.environment.process import ProcessEnvironment
+from jobs.environment.spool import IMAGES
 from jobs.errors import RetuneError
 
 STANDIN = Path(__file__).parent / "standin"
@@ -126,6 +127,15 @@ def test_remove_ends_all_that_the_scripts_started(environment, launched, answer)
     trainer = psutil.Process(pid(environment, launched))
     environment.remove(launched.study)
     assert ended([near, far, trainer])
+
+
+def test_kept_images_stay_with_a_launch_and_go_with_the_environment(environment, launched):
+    kept = launched.trials / IMAGES
+    kept.mkdir()
+    environment.launch(launched)
+    assert kept.exists()
+    environment.remove(launched.study)
+    assert not kept.exists()
 
 
 def test_what_a_dead_trainer_left_behind_is_ended_by_the_next_launch(

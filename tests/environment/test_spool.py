@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jobs.environment.spool import Request, Result, Spool, write_whole
+from jobs.environment.spool import IMAGES, Request, Result, Spool, forget_images, write_whole
 from jobs.errors import RetuneError
 
 REQUEST = Request(study="main-1a2b3c4", trial=0, script="cnn.py")
@@ -99,3 +99,19 @@ def test_a_console_that_grows_while_it_is_copied(spool, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fstat", grow)
     assert spool.copy_console(tmp_path / "copy")
     assert len((tmp_path / "copy").read_text()) == 4
+
+
+def test_kept_images_go_and_nothing_that_a_link_leads_to(tmp_path):
+    kept = tmp_path / "trials" / IMAGES
+    (kept / "1a2b").mkdir(parents=True)
+    (kept / "1a2b" / "3c4d").write_bytes(b"values")
+    forget_images(tmp_path)
+    assert not kept.exists()
+    forget_images(tmp_path)  # nothing is there, and nothing is wrong
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "precious").touch()
+    kept.symlink_to(other)
+    forget_images(tmp_path)
+    assert not kept.is_symlink()
+    assert (other / "precious").exists()
