@@ -58,6 +58,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._began = 0.0
         self._kept = time.monotonic()
         self._epoch = 0
+        self._batches = 0
         self._is_nan = False
         self._weights = 0
         self.validated: tuple[int, float | None] | None = None
@@ -118,6 +119,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         build_optimizer(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batches = batch + 1
         loss = (logs or {}).get("loss")
         # Keras reports the mean over the epoch: once NaN, always NaN.
         if isinstance(loss, float) and math.isnan(loss):
@@ -132,6 +134,9 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         loss = logs.get("loss")
         if loss is not None and math.isnan(float(loss)):
             self._end_for_nan()
+        if self._session.state.steps is None:
+            # Of data that does not say how many batches it has.
+            self._session.state.steps = self._batches
         done = self._record(epoch, logs)
         self._reach(done)
         ended = bool(self.model.stop_training) or epoch + 1 >= self._epochs

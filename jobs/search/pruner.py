@@ -60,6 +60,9 @@ class RetunePruner(optuna.pruners.BasePruner):
     ``follows`` says what would be proposed if the trial ended there. It goes on where that is to
     train it longer.
 
+    Both are for trials whose learning rate is still the one that they began with: what smaller
+    steps of the script's own will bring, its epochs so far do not say.
+
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.
     """
@@ -103,7 +106,7 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.follows is None or not _is_free(trial, PLANNED):
             return False
-        if left < EPOCHS or not _is_at_rung(values):
+        if left < EPOCHS or not _is_at_rung(values) or not _has_one_rate(trial):
             return False
         chosen = self.follows(trial)
         return chosen is not None and (chosen.parent, chosen.kind) != (trial.number, LONGER)
@@ -111,6 +114,8 @@ class RetunePruner(optuna.pruners.BasePruner):
     def _is_out_of_reach(self, trial: FrozenTrial, values: NDArray[np.float64]) -> bool:
         left = _planned(trial, values) - len(values)
         if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
+            return False
+        if not _has_one_rate(trial):
             return False
         best, chance = float(values.max()), 1 / (self.classes or 2)
         error = accuracy_error(best, self.validation_images)
@@ -166,6 +171,10 @@ def _planned(trial: FrozenTrial, values: NDArray[np.float64]) -> int:
 
 def _is_free(trial: FrozenTrial, name: str) -> bool:
     return name in trial.params and name not in trial.user_attrs.get("held", {})
+
+
+def _has_one_rate(trial: FrozenTrial) -> bool:
+    return len({each.learning_rate for each in curves(trial)} - {None}) <= 1
 
 
 def _is_at_rung(values: NDArray[np.float64]) -> bool:

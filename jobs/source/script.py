@@ -112,8 +112,8 @@ class Reading:
     ``reasons`` are sentences. ``input_shape`` is (height, width, channels) where it is known.
     ``trains`` says that the file builds, compiles and fits; ``loop`` names how it trains
     (``fit``, ``fit_generator``, ``custom``), ``trains_steadily`` that it does so by one call, which
-    nothing repeats, without a schedule for its learning rate. ``modules`` are the repository's own
-    files that it imports and in which hyperparameters may live.
+    nothing repeats, and plans no schedule for its learning rate. ``modules`` are the repository's
+    own files that it imports and in which hyperparameters may live.
     """
 
     script: str

@@ -13,7 +13,7 @@ _REPEAT = (
     *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
 _SCHEDULE = re.compile(
-    r"schedul|ReduceLROnPlateau|(?<!weight_)decay|\bset_value\(|\.(lr|learning_rate)\s*(\.assign|[-+*/]*=(?!=))"
+    r"schedul|(?<!weight_)decay|\bset_value\(|\.(lr|learning_rate)\s*(\.assign|[-+*/]*=(?!=))"
     r"|setattr\([^)]*[\"'](lr|learning_rate)",
     re.IGNORECASE,
 )
@@ -23,7 +23,8 @@ def trains_steadily(analysis: Analysis) -> bool:
     """Whether the epochs of one ``fit`` are all that is trained, and none differs from the others.
 
     False wherever the text leaves a doubt: with another ``fit`` of whatever object, a loop or a
-    function of unknown use around it, or a word of a schedule.
+    function of unknown use around it, or a word of a schedule. ``ReduceLROnPlateau`` is none before
+    it has done something, which the recorded rates tell.
     """
     if analysis.exhausted or len(analysis.trace.fits) != 1:
         return False

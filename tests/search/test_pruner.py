@@ -37,7 +37,7 @@ def test_nothing_is_hopeless_beside_less_than_two_trials(done):
     assert not verdict([0.5, 0.51, 0.52, 0.525, 0.53, 0.53, 0.535, 0.54], done=done)
 
 
-def as_pushed(values, planned=25, lead=0.2, said=True, images=1000, **named):
+def as_pushed(values, planned=25, lead=0.2, said=True, images=1000, rates=(None,), **named):
     study = optuna.create_study(direction="maximize")
     trial = study.ask()
     if said:
@@ -45,6 +45,7 @@ def as_pushed(values, planned=25, lead=0.2, said=True, images=1000, **named):
     curves = [
         {"epoch": number, "epochs": planned, "fit": 1, "seconds": 1.0, "logs": {}}
         | {"accuracy": value + lead * number / len(values), "val_accuracy": value}
+        | {"learning_rate": rates[-1] if number > len(values) - 2 else rates[0]}
         for number, value in enumerate(values, 1)
     ]
     trial.set_user_attr("curves", curves)
@@ -75,6 +76,11 @@ def test_the_script_as_pushed_is_ended_where_it_learns_by_heart_far_below_the_ta
 )
 def test_the_script_as_pushed_trains_on_where_there_is_a_doubt(case):
     assert as_pushed(BY_HEART, **case) is None
+
+
+def test_what_smaller_steps_of_its_own_bring_the_script_as_pushed_is_seen():
+    assert as_pushed(BY_HEART, rates=(1e-3,)) == OUT_OF_REACH
+    assert as_pushed(BY_HEART, rates=(1e-3, 5e-4)) is None
 
 
 @pytest.mark.parametrize(
@@ -215,9 +221,10 @@ def test_a_child_of_a_network_near_the_target_learns_what_is_new_first():
 
 SLOW = [0.50, 0.51, 0.525, 0.53, 0.54, 0.545, 0.55, 0.56]
 DEEPER = Proposal(1, {"blocks": 3}, "deeper", "")
+EPOCH = {"epoch": 1, "epochs": 40, "fit": 1, "seconds": 1.0, "logs": {}}
 
 
-def at_rung(chosen, values=SLOW, planned=40, number=1, held=(), asked=None, kind="wider"):
+def at_rung(chosen, values=SLOW, planned=40, number=1, held=(), asked=None, kind="wider", rates=()):
     """``asked`` takes the numbers of the trials after which something was asked to follow."""
     study = optuna.create_study(direction="maximize")
     for _ in range(number):
@@ -225,6 +232,7 @@ def at_rung(chosen, values=SLOW, planned=40, number=1, held=(), asked=None, kind
     trial = study.ask()
     trial.set_user_attr("kind", kind)
     trial.set_user_attr("held", dict.fromkeys(held, "held"))
+    trial.set_user_attr("curves", [{**EPOCH, "learning_rate": each} for each in rates])
     trial.suggest_int("fit.epochs", planned, planned)
     for step, value in enumerate(values, 1):
         trial.report(value, step)
@@ -258,6 +266,7 @@ def test_a_long_trial_goes_on_where_nothing_would_follow():
         {"planned": 15},
         {"number": 0},
         {"held": ["fit.epochs"]},
+        {"rates": [1e-3, 5e-4]},
         {"kind": "confirm"},
     ],
 )

@@ -44,6 +44,11 @@ STEADY = {
         "stop = keras.callbacks.EarlyStopping(patience=3)\n"
         "model.fit(data, epochs=9, callbacks=[stop])"
     ),
+    "with smaller steps once it comes no further": (
+        "model = network()\n"
+        "slower = keras.callbacks.ReduceLROnPlateau(patience=3)\n"
+        "model.fit(data, epochs=9, callbacks=[slower])"
+    ),
 }
 DOUBTFUL = {
     "two phases": "model = network()\nmodel.fit(data, epochs=2)\nmodel.fit(data, epochs=9)",
@@ -63,7 +68,7 @@ DOUBTFUL = {
     ),
     "a schedule": (
         "model = network()\n"
-        "slower = keras.callbacks.ReduceLROnPlateau(patience=3)\n"
+        "slower = keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (1 + epoch))\n"
         "model.fit(data, epochs=9, callbacks=[slower])"
     ),
     "a decay": (

@@ -334,3 +334,14 @@ def test_what_a_script_leaves_running_ends_with_it(study):
     _, spool = study.run(script)
     pid = int((spool.folder / "work" / "pid").read_text())
     wait(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_steps_are_counted_where_the_data_do_not_say_how_many_there_are(study):
+    script = """
+import tensorflow as tf
+data = tf.data.Dataset.from_tensor_slices((x[:64], y[:64])).batch(16).unbatch().batch(8)
+model.fit(data, epochs=2, validation_data=(x[64:], y[64:]))
+"""
+    result, _ = study.run(DATA + MODEL + script)
+    assert result.outcome == "complete", result.reason
+    assert result.steps == 8
