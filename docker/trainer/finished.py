@@ -26,7 +26,10 @@ MOST_BYTES = 4 * 2**30
 """On the disk, of one study. A data set that needs more is read as it is."""
 SPARE_BYTES = 2**30
 """So much of the disk is left free."""
-_LOADER = "_load_image_tf"
+_LOADER = next(
+    (name for name in ("_load_image_tf", "load_image") if hasattr(image_dataset_utils, name)), ""
+)
+"""Its name has changed once; empty for a Keras that has neither, where nothing is kept."""
 _HOW = (
     *("image_size", "num_channels", "interpolation", "data_format"),
     *("crop_to_aspect_ratio", "pad_to_aspect_ratio"),
@@ -37,9 +40,11 @@ _HOW = (
 def install(folder: Path, own: Path, threads: int) -> None:
     """Have images read from ``folder``, which is made and filled where they are not there yet.
 
-    ``own``: the trial's folder. Files that the script has made there are another trial's no more,
-    and are not kept.
+    ``own``: the trial's folder. Files that the script makes there are others in each trial, and are
+    not kept.
     """
+    if not _LOADER:
+        return
     original = image_dataset_utils.paths_and_labels_to_dataset
     load = getattr(image_dataset_utils, _LOADER)
     signature = inspect.signature(original)
