@@ -130,7 +130,8 @@ def _run_script(session: Session, places: "Places", threads: int) -> Ending:
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
-        finished.install(places.trials / finished.FOLDER, trial.folder, threads)
+        absolute = filter(os.path.isabs, request.data)
+        finished.install(places.trials / finished.FOLDER, places.data, absolute, threads)
         python2.install(made.root)
         script.run(
             made.script,

@@ -13,13 +13,16 @@ import hashlib
 import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras.src.utils import image_dataset_utils
+
+from trainer.limits import memory_limit
 
 FOLDER = ".images"
 MOST_BYTES = 4 * 2**30
@@ -37,101 +40,116 @@ _HOW = (
 """The loader's arguments behind the path, in its order."""
 
 
-def install(folder: Path, own: Path, threads: int) -> None:
+def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> None:
     """Have images read from ``folder``, which is made and filled where they are not there yet.
 
-    ``own``: the trial's folder. Files that the script makes there are others in each trial, and are
+    ``data``: holds the data sets, as folders or links to them; ``shown``: absolute paths where the
+    script finds some of them as well. Files that it makes itself are others in each trial, and are
     not kept.
     """
     if not _LOADER:
         return
-    original = image_dataset_utils.paths_and_labels_to_dataset
+    given = [each.resolve() for each in (*data.glob("*"), *map(Path, shown))]
     load = getattr(image_dataset_utils, _LOADER)
+    original = image_dataset_utils.paths_and_labels_to_dataset
     signature = inspect.signature(original)
+
+    @functools.wraps(load)
+    def load_image(path: Any, image_size: Any, *others: Any, **named: Any) -> Any:
+        if isinstance(image_size, _Kept):
+            return image_size.images.read(path)
+        return load(path, image_size, *others, **named)
 
     @functools.wraps(original)
     def paths_and_labels_to_dataset(*arguments: Any, **named: Any) -> Any:
         bound = signature.bind(*arguments, **named)
         bound.apply_defaults()
-        given = bound.arguments
+        asked = bound.arguments
         found = None
-        if given.get("format", "tf") == "tf":
+        if asked.get("format", "tf") == "tf":
             with contextlib.suppress(Exception):  # What is wrong with a file, the script meets.
-                shelf = _Shelf(folder, load, given)
-                found = shelf.filled(given["image_paths"], own, threads)
-        if found is None:
-            return original(**given)
-        with _loading(found):
-            return original(**given | {"image_paths": found.files})
+                if _are_given(asked["image_paths"], given):
+                    found = _Shelf(folder, load, asked).filled(asked["image_paths"], threads)
+        if found is not None:
+            asked |= {"image_paths": found.files, "image_size": _Kept(found)}
+        return original(**asked)
 
+    setattr(image_dataset_utils, _LOADER, load_image)
     image_dataset_utils.paths_and_labels_to_dataset = paths_and_labels_to_dataset
 
 
 @dataclass(frozen=True)
-class _Finished:
+class _Images:
     """The files that hold the values of images, which are all of one shape and type."""
 
     files: list[str]
     shape: tuple[int, ...]
     dtype: tf.DType
 
-    def read(self, path: Any, *_: Any, **__: Any) -> Any:
-        """In the place of the loader."""
+    def read(self, path: Any) -> Any:
         values = tf.io.decode_raw(tf.io.read_file(path), self.dtype)
         return tf.reshape(values, self.shape)
 
 
-@contextlib.contextmanager
-def _loading(found: _Finished) -> Iterator[None]:
-    """The data set that is made meanwhile reads what is finished."""
-    before = getattr(image_dataset_utils, _LOADER)
-    setattr(image_dataset_utils, _LOADER, found.read)
-    try:
-        yield
-    finally:
-        setattr(image_dataset_utils, _LOADER, before)
+@dataclass(frozen=True)
+class _Kept:
+    """In the place of an image size: the one argument of the loader that says which files it gets.
+
+    It stays with what the data set does with each path, however often that is traced again.
+    """
+
+    images: _Images
 
 
 class _Shelf:
     """The finished images of one way to load them."""
 
-    def __init__(self, folder: Path, load: Callable[..., Any], given: Mapping[str, Any]) -> None:
-        self._how = [given[name] for name in _HOW]
+    def __init__(self, folder: Path, load: Callable[..., Any], asked: Mapping[str, Any]) -> None:
+        self._how = [asked[name] for name in _HOW]
         self._load = load
         self._all = folder
-        named = hashlib.blake2b(repr((self._how, tf.__version__)).encode(), digest_size=8)
-        self._folder = folder / named.hexdigest()
+        named = repr((self._how, tf.__version__, keras.__version__))
+        self._folder = folder / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
 
-    def filled(self, paths: Sequence[str], own: Path, threads: int) -> _Finished | None:
-        """All of these images; None where they are not to be kept, or find no room."""
-        if _are_made_in(own, paths):
-            return None
+    def filled(self, paths: Sequence[str], threads: int) -> _Images | None:
+        """All of these images; None where they find no room."""
         names = [_name(path) for path in paths]
+        spec = self._loaded(paths[:1], threads).element_spec
+        size = spec.shape.num_elements() * spec.dtype.size
         self._folder.mkdir(parents=True, exist_ok=True)
-        known = set(os.listdir(self._folder))
+        with os.scandir(self._folder) as entries:
+            # A crash of the machine may leave an empty file under its name.
+            known = {each.name for each in entries if each.stat().st_size == size}
         missing = {name: path for name, path in zip(names, paths, strict=True) if name not in known}
-        images = tf.data.Dataset.from_tensor_slices([*missing.values()] or paths[:1]).map(
+        if missing:
+            if not self._has_room(len(missing) * size):
+                return None
+            self._fill(missing, self._loaded([*missing.values()], threads))
+        return _Images([str(self._folder / name) for name in names], tuple(spec.shape), spec.dtype)
+
+    def _loaded(self, paths: Sequence[str], threads: int) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(paths).map(
             lambda path: self._load(path, *self._how),
             num_parallel_calls=threads,
             deterministic=True,
         )
-        shape, dtype = images.element_spec.shape, images.element_spec.dtype
-        if missing:
-            if not self._has_room(len(missing) * shape.num_elements() * dtype.size):
-                return None
-            self._fill(missing, images)
-        return _Finished([str(self._folder / name) for name in names], tuple(shape), dtype)
 
     def _has_room(self, wanted: int) -> bool:
         taken = sum(each.stat().st_size for each in self._all.glob("*/*"))
         free = shutil.disk_usage(self._all).free
-        return taken + wanted <= MOST_BYTES and wanted + SPARE_BYTES <= free
+        return taken + wanted <= most_bytes() and wanted + SPARE_BYTES <= free
 
     def _fill(self, names: Iterable[str], images: tf.data.Dataset) -> None:
         for name, image in zip(names, images.as_numpy_iterator(), strict=True):
             unfinished = self._folder / f".{name}"
             unfinished.write_bytes(image.tobytes())
             unfinished.rename(self._folder / name)
+
+
+def most_bytes() -> int:
+    """What may be kept: a half at the most of the memory through which it is read."""
+    limit = memory_limit()
+    return MOST_BYTES if limit is None else min(MOST_BYTES, limit // 2)
 
 
 def _name(path: str) -> str:
@@ -141,12 +159,12 @@ def _name(path: str) -> str:
     return hashlib.blake2b(repr(of).encode(), digest_size=12).hexdigest()
 
 
-def _are_made_in(own: Path, paths: Sequence[str]) -> bool:
-    """Whether a file is the script's own: not one that it has only put a link to."""
-    place = own.resolve()
-    inside = {
-        folder
-        for folder in {os.path.dirname(each) for each in paths}
-        if Path(folder).resolve().is_relative_to(place)
-    }
-    return any(os.path.dirname(each) in inside and not os.path.islink(each) for each in paths)
+def _are_given(paths: Sequence[str], given: Sequence[Path]) -> bool:
+    """Whether all files are those of a data set, be it by a link that the script has made."""
+
+    def is_given(path: str) -> bool:
+        return any(Path(path).is_relative_to(each) for each in given)
+
+    folders = {os.path.dirname(each) for each in paths}
+    known = {each for each in folders if is_given(os.path.realpath(each))}
+    return all(os.path.dirname(each) in known or is_given(os.path.realpath(each)) for each in paths)

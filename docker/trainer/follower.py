@@ -71,7 +71,9 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.built = True
         sizes = [math.prod(each.shape) for each in self.model.weights]
         session.state.parameters = sum(sizes)
-        session.state.steps = self.params.get("steps")
+        steps = self.params.get("steps")
+        if steps is not None or not fit.ended:
+            session.state.steps = steps
         if fit.checkpoint is not None and self._resume(fit.checkpoint):
             return
         inherits = self._is_to_inherit()
@@ -119,7 +121,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         build_optimizer(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._batches = batch + 1
+        # Keras does not wait for one before it calls the next.
+        self._batches = max(self._batches, batch + 1)
         loss = (logs or {}).get("loss")
         # Keras reports the mean over the epoch: once NaN, always NaN.
         if isinstance(loss, float) and math.isnan(loss):

@@ -1,10 +1,12 @@
-"""What the surroundings allow and did: CPU share, out-of-memory kills (cgroup 1 and 2)."""
+"""What the surroundings allow and did: CPU share, memory, out-of-memory kills (cgroup 1 and 2)."""
 
 import math
 import os
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 2**60
+"""From about here on, cgroup 1 means that there is no limit."""
 
 
 def cpu_share(root: Path = CGROUPS) -> int:
@@ -26,9 +28,18 @@ def cpu_share(root: Path = CGROUPS) -> int:
     return max(1, min(available, math.ceil(quota / period)))
 
 
+def memory_limit(root: Path = CGROUPS, process: Path = Path("/proc/self")) -> int | None:
+    """How many bytes our cgroup may use; None where nothing limits it."""
+    for file in _memory_files(root, process, "memory.max", "memory.limit_in_bytes"):
+        limit = _text(file)
+        if limit.isdecimal() and int(limit) < _UNLIMITED:
+            return int(limit)
+    return None
+
+
 def out_of_memory_kills(root: Path = CGROUPS, process: Path = Path("/proc/self")) -> int:
     """How often the kernel has killed a process of our cgroup for its memory; 0 where unknown."""
-    for file in _memory_files(root, process):
+    for file in _memory_files(root, process, "memory.events", "memory.oom_control"):
         for line in _text(file).splitlines():
             name, _, value = line.partition(" ")
             if name == "oom_kill":
@@ -36,17 +47,17 @@ def out_of_memory_kills(root: Path = CGROUPS, process: Path = Path("/proc/self")
     return 0
 
 
-def _memory_files(root: Path, process: Path) -> list[Path]:
-    """Where the counter may be: our own cgroup, then the root, which is ours in a container."""
+def _memory_files(root: Path, process: Path, unified: str, older: str) -> list[Path]:
+    """Where a file may be, by its names: our own cgroup, then the root, ours in a container."""
     files = []
     for line in _text(process / "cgroup").splitlines():
         _, controllers, place = line.split(":", 2)
         below = place.lstrip("/")
         if not controllers:
-            files.append(root / below / "memory.events")
+            files.append(root / below / unified)
         elif "memory" in controllers.split(","):
-            files.append(root / "memory" / below / "memory.oom_control")
-    return [*files, root / "memory.events", root / "memory" / "memory.oom_control"]
+            files.append(root / "memory" / below / older)
+    return [*files, root / unified, root / "memory" / older]
 
 
 def _text(path: Path) -> str:

@@ -60,8 +60,8 @@ class RetunePruner(optuna.pruners.BasePruner):
     ``follows`` says what would be proposed if the trial ended there. It goes on where that is to
     train it longer.
 
-    Both are for trials whose learning rate is still the one that they began with: what smaller
-    steps of the script's own will bring, its epochs so far do not say.
+    Both are for trials whose learning rate is still the one that they began with: once the script
+    has made its steps smaller by itself, its epochs are no single curve.
 
     A confirmation trains to its end, and so does a script that calls ``fit`` several times: its
     epochs are no single curve, and the last ``fit`` is the one that counts.

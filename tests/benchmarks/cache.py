@@ -137,7 +137,7 @@ def main() -> None:
         compare_loader("flow_from_directory", read_flow, given, chosen)
         plain = pipeline(data, chosen.size)
         processors = len(os.sched_getaffinity(0))
-        finished.install(Path(place) / "kept", Path(place) / "own", processors)
+        finished.install(Path(place) / "kept", data.parent, [], processors)
         start = time.perf_counter()
         kept = pipeline(data, chosen.size)
         print(f"  prepare: {time.perf_counter() - start:6.2f} s, once")
