@@ -113,9 +113,11 @@ class _Shelf:
 
     def filled(self, paths: Sequence[str], threads: int) -> _Images | None:
         """All of these images; None where they find no room."""
-        names = [_name(path) for path in paths]
         spec = self._loaded(paths[:1], threads).element_spec
         size = spec.shape.num_elements() * spec.dtype.size
+        if len(paths) * size > most_bytes():
+            return None  # before each file is looked at
+        names = [_name(path) for path in paths]
         self._folder.mkdir(parents=True, exist_ok=True)
         with os.scandir(self._folder) as entries:
             # A crash of the machine may leave an empty file under its name.
