@@ -56,8 +56,8 @@ def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> Non
 
     @functools.wraps(load)
     def load_image(path: Any, image_size: Any, *others: Any, **named: Any) -> Any:
-        if isinstance(image_size, _Kept):
-            return image_size.images.read(path)
+        if isinstance(image_size, _Images):
+            return image_size.read(path)
         return load(path, image_size, *others, **named)
 
     @functools.wraps(original)
@@ -71,7 +71,7 @@ def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> Non
                 if _are_given(asked["image_paths"], given):
                     found = _Shelf(folder, load, asked).filled(asked["image_paths"], threads)
         if found is not None:
-            asked |= {"image_paths": found.files, "image_size": _Kept(found)}
+            asked |= {"image_paths": found.files, "image_size": found}
         return original(**asked)
 
     setattr(image_dataset_utils, _LOADER, load_image)
@@ -80,7 +80,11 @@ def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> Non
 
 @dataclass(frozen=True)
 class _Images:
-    """The files that hold the values of images, which are all of one shape and type."""
+    """The files that hold the values of images, which are all of one shape and type.
+
+    The loader gets it in the place of the image size: so it stays with what the data set does with
+    each path, however often that is traced again.
+    """
 
     files: list[str]
     shape: tuple[int, ...]
@@ -89,16 +93,6 @@ class _Images:
     def read(self, path: Any) -> Any:
         values = tf.io.decode_raw(tf.io.read_file(path), self.dtype)
         return tf.reshape(values, self.shape)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """In the place of an image size: the one argument of the loader that says which files it gets.
-
-    It stays with what the data set does with each path, however often that is traced again.
-    """
-
-    images: _Images
 
 
 class _Shelf:

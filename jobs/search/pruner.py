@@ -7,6 +7,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
+from jobs.environment.spool import Epoch
 from jobs.search.curve import accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History, curves
@@ -106,7 +107,7 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.follows is None or not _is_free(trial, PLANNED):
             return False
-        if left < EPOCHS or not _is_at_rung(values) or not _has_one_rate(trial):
+        if left < EPOCHS or not _is_at_rung(values) or not _has_one_rate(curves(trial)):
             return False
         chosen = self.follows(trial)
         return chosen is not None and (chosen.parent, chosen.kind) != (trial.number, LONGER)
@@ -115,15 +116,14 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
             return False
-        if not _has_one_rate(trial):
-            return False
         best, chance = float(values.max()), 1 / (self.classes or 2)
         error = accuracy_error(best, self.validation_images)
         if best <= chance + 3 * error or not _stays_below(self.target - error, trial, values):
             return False
-        finding = diagnose(
-            curves(trial), classes=self.classes, validation_images=self.validation_images
-        )
+        epochs = curves(trial)
+        if not _has_one_rate(epochs):
+            return False
+        finding = diagnose(epochs, classes=self.classes, validation_images=self.validation_images)
         # A gap before that may be the delay with which statistics of normalisations follow.
         knows_most = finding.evidence.get("train", 0.0) > (1 + chance) / 2
         return finding.kind == "overfit" and knows_most
@@ -173,8 +173,8 @@ def _is_free(trial: FrozenTrial, name: str) -> bool:
     return name in trial.params and name not in trial.user_attrs.get("held", {})
 
 
-def _has_one_rate(trial: FrozenTrial) -> bool:
-    return len({each.learning_rate for each in curves(trial)} - {None}) <= 1
+def _has_one_rate(epochs: Sequence[Epoch]) -> bool:
+    return len({each.learning_rate for each in epochs} - {None}) <= 1
 
 
 def _is_at_rung(values: NDArray[np.float64]) -> bool:

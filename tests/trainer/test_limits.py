@@ -1,12 +1,8 @@
 """What a cgroup allows, read from files as the kernel writes them."""
 
-import sys
 from pathlib import Path
 
 import pytest
-from tiny import DOCKER
-
-sys.path.insert(0, str(DOCKER))
 from trainer.limits import memory_limit
 
 

@@ -24,7 +24,7 @@ from trainer.shims import (
 
 
 def prepare() -> None:
-    """Put in place what needs some time and nothing of a trial: the old module paths."""
+    """Do what needs some time and nothing of a trial: the old module paths, a late import."""
     modules.install()
     tables.prepare()
 
