@@ -6,9 +6,11 @@ Nothing of the data set is written to: a file takes the place of the link of its
 import functools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+
+from trainer.paths import data_folders, is_below
 
 _NAMES = ("copyfile", "copy", "copy2", "move")
 
@@ -16,6 +18,7 @@ _NAMES = ("copyfile", "copy", "copy2", "move")
 def install(data: Path, note: Callable[[str], None]) -> None:
     """``data`` is the data root. What cannot be copied and is there already is noted, by folder."""
     noted: set[str] = set()
+    given = data_folders(data)
 
     def wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -24,7 +27,7 @@ def install(data: Path, note: Callable[[str], None]) -> None:
             if os.path.isdir(dst):
                 place = os.path.join(dst, os.path.basename(os.fspath(src).rstrip(os.sep)))
             folder = os.path.dirname(os.path.abspath(place))
-            if not os.path.lexists(src) and _shows(folder, data):
+            if not os.path.lexists(src) and _shows(folder, given):
                 if folder not in noted:
                     noted.add(folder)
                     note(
@@ -32,7 +35,7 @@ def install(data: Path, note: Callable[[str], None]) -> None:
                         "data set has for it."
                     )
                 return dst
-            if _leads_to(place, data) and not _is_same(src, place):
+            if _leads_to(place, given) and not _is_same(src, place):
                 os.unlink(place)
             return original(src, dst, *others, **named)
 
@@ -46,18 +49,16 @@ def _is_same(one: Any, other: Any) -> bool:
     return bool(os.path.abspath(one) == os.path.abspath(other))
 
 
-def _leads_to(path: Any, data: Path) -> bool:
-    """Whether it is a link to a file of the data set."""
-    if not os.path.islink(path) or os.path.isdir(path):
-        return False
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(data))
+def _leads_to(path: Any, given: Collection[Path]) -> bool:
+    """Whether it is a link to a file of the data sets, which are in the folders ``given``."""
+    return os.path.islink(path) and not os.path.isdir(path) and is_below(path, given)
 
 
-def _shows(folder: str, data: Path) -> bool:
-    """Whether there is something of the data set in it."""
+def _shows(folder: str, given: Collection[Path]) -> bool:
+    """Whether there is something of the data sets in it."""
     if not os.path.isdir(folder):
         return False
-    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(data)):
+    if is_below(folder, given):
         return True
     with os.scandir(folder) as entries:
-        return any(_leads_to(each.path, data) for each in entries)
+        return any(_leads_to(each.path, given) for each in entries)

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trainer.paths import is_below
+
 # Of the container itself: nobody's to be emptied.
 _OWN = ("/tmp", "/dev", "/run", "/proc", "/sys", "/retune")
 
@@ -66,7 +68,7 @@ def _lead(path: Path, kept: Path, *, is_folder: bool) -> None:
     (target if is_folder else target.parent).mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Below a folder that is led elsewhere already, the path and its target are one.
-    if not os.path.lexists(path) and not _is_below(path.parent, (kept,)):
+    if not os.path.lexists(path) and not is_below(path.parent, (kept,)):
         path.symlink_to(target)
 
 
@@ -83,7 +85,7 @@ def install(kept: Path, again: Collection[Path] = ()) -> None:
         try:
             make(path, *arguments, **named)
         except FileExistsError:
-            if not _is_below(path, (kept, *again)):
+            if not is_below(path, (kept, *again)):
                 raise
             # A link to what is not there, as of a folder that looks like a file.
             real = os.path.realpath(path)
@@ -92,16 +94,11 @@ def install(kept: Path, again: Collection[Path] = ()) -> None:
 
     @functools.wraps(remove)
     def rmtree(path: Any, *arguments: Any, **named: Any) -> None:
-        led = not isinstance(path, int) and os.path.islink(path) and _is_below(path, (kept,))
+        led = not isinstance(path, int) and os.path.islink(path) and is_below(path, (kept,))
         remove(os.path.realpath(path) if led else path, *arguments, **named)
 
     os.mkdir = mkdir
     shutil.rmtree = rmtree  # type: ignore[assignment]
-
-
-def _is_below(path: Any, roots: Collection[Path]) -> bool:
-    real = Path(os.path.realpath(os.fsdecode(path)))
-    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def _places() -> list[Path]:

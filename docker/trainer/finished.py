@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras.src.utils import image_dataset_utils
 
 from trainer.limits import memory_limit
+from trainer.paths import data_folders
 
 FOLDER = ".images"
 MOST_BYTES = 4 * 2**30
@@ -49,7 +50,7 @@ def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> Non
     """
     if not _LOADER:
         return
-    given = [each.resolve() for each in (*data.glob("*"), *map(Path, shown))]
+    given = [*data_folders(data), *(Path(each).resolve() for each in shown)]
     load = getattr(image_dataset_utils, _LOADER)
     original = image_dataset_utils.paths_and_labels_to_dataset
     signature = inspect.signature(original)

@@ -150,10 +150,14 @@ def test_a_script_that_moves_files_has_folders_of_its_own(tmp_path: Path, text: 
     assert (cats / "1.jpg").exists()
 
 
+@pytest.mark.parametrize("in_root", [True, False])
 def test_folders_that_a_script_makes_and_fills_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_root: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a chapter on cats and dogs has it, whose folders are the data set's here."""
+    """As a chapter on cats and dogs has it, whose folders are the data set's here.
+
+    The data set is mounted in the data root, as in a container, or linked to.
+    """
     home, work = tmp_path / "Users", tmp_path / "work"
     base = home / "me" / "small"
     text = f"""
@@ -174,10 +178,14 @@ os.makedirs("pets")
     home.mkdir()
     (tmp_path / "mine.jpg").write_bytes(b"mine")
     data = tmp_path / "data"
+    data.mkdir()
+    pets = data / "pets" if in_root else tmp_path / "offered" / "pets"
     for split in ("train", "validation"):
-        (data / "pets" / split / "cats").mkdir(parents=True)
-        (data / "pets" / split / "cats" / "1.jpg").write_bytes(b"theirs")
-    before = {each: each.is_file() and each.read_bytes() for each in data.rglob("*")}
+        (pets / split / "cats").mkdir(parents=True)
+        (pets / split / "cats" / "1.jpg").write_bytes(b"theirs")
+    if not in_root:
+        (data / "pets").symlink_to(pets)
+    before = {each: each.is_file() and each.read_bytes() for each in pets.rglob("*")}
     monkeypatch.setattr(elsewhere, "_places", lambda: [home])
     for module, names in ((os, ["mkdir"]), (shutil, ["rmtree", *copies._NAMES])):
         for name in names:
@@ -197,6 +205,6 @@ os.makedirs("pets")
     assert [note.partition(" that are not here")[0] for note in notes] == [
         f"The script copies files to {base / split / 'cats'}" for split in ("train", "validation")
     ]
-    assert before == {each: each.is_file() and each.read_bytes() for each in data.rglob("*")}
+    assert before == {each: each.is_file() and each.read_bytes() for each in pets.rglob("*")}
     with pytest.raises(FileNotFoundError):
         shutil.copy(home / "absent.jpg", work)
