@@ -98,8 +98,7 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
     return RetuneSampler(
         target=facts["target"],
         buildable=tweaked_scripts(context, study).impossible,
-        classes=facts.get("classes"),
-        validation_images=facts.get("validation_images"),
+        **study.measured_with(),
         inherits=facts.get("inherit", True),
     )
 

@@ -1,7 +1,7 @@
 """Job 2, launch: what was pushed, with which data, and the environment that it needs."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from jobs import dataset
@@ -136,7 +136,6 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         strings(files) | set(wanted.arguments),
     )
     counts = prepared.check.counts if prepared.check is not None else {}
-    classes = {name for split in counts.values() for name in split}
     writable = writable_places(beginnings(files))
     absolute = dict(prepared.absolute)
     if moves_files(files):
@@ -148,11 +147,21 @@ def _prepare_data(context: Context, study: Study, reading: Reading) -> None:
         "data_absolute": {path: str(folder) for path, folder in absolute.items()},
         "writable": list(writable),
         "notes": notes,
-        "classes": len(classes) or None,
+        "chance": _chance(counts),
         "validation_images": prepared.images.get("validation"),
         "data_folders": {name: str(folder) for name, folder in prepared.folders.items()},
     }
     study.record(facts)
+
+
+def _chance(counts: Mapping[str, Mapping[str, int]]) -> float | None:
+    """What is right of validation images by naming the commonest class alone.
+
+    None where the classes are not the folders.
+    """
+    most: Mapping[str, int] = max(counts.values(), key=len, default={})
+    images = (counts.get("validation") or most).values()
+    return max(images) / sum(images) if len(images) > 1 else None
 
 
 def _is_below(path: str, places: Iterable[str]) -> bool:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
+from jobs.search.curve import CHANCE
 from jobs.search.history import curves
 from jobs.search.proposal import Proposal
 from jobs.search.space import distribution
@@ -188,6 +189,24 @@ class Study:
         with at_once(self._record.database) as storage:
             for key, value in facts.items():
                 storage.set_study_user_attr(self.identifier, key, value)
+
+    def measured_with(self) -> dict[str, Any]:
+        """What accuracies are judged by, under the names that ``jobs.search`` has for it."""
+        facts = self.facts()
+        return {
+            "chance": facts.get("chance") or CHANCE,
+            "validation_images": facts.get("validation_images"),
+        }
+
+    def learn(self, result: Result) -> None:
+        """Record what only training shows of the data, where it is not known otherwise."""
+        facts, found = self.facts(), dict[str, Any]()
+        if facts.get("chance") is None and result.classes:
+            found["chance"] = 1 / result.classes
+        if result.validation_images and facts.get("validation_images") != result.validation_images:
+            found["validation_images"] = result.validation_images
+        if found:
+            self.record(found)
 
     @property
     def running(self) -> bool:

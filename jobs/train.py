@@ -58,7 +58,7 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=_parent_with_model(context, study, frozen) if inherit else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
-        mirror=_may_be_varied(frozen) and not _knows_mirrors(study, facts.get("classes")),
+        mirror=_may_be_varied(frozen) and not _knows_mirrors(study),
     )
 
 
@@ -69,8 +69,8 @@ def _parent_with_model(context: Context, study: Study, trial: FrozenTrial) -> in
     return parent if is_there else None
 
 
-def _knows_mirrors(study: Study, classes: int | None) -> bool:
-    return History(study.frozen(), None).knows_mirrors(classes)
+def _knows_mirrors(study: Study) -> bool:
+    return History(study.frozen(), None).knows_mirrors(study.measured_with()["chance"])
 
 
 def _may_be_varied(trial: FrozenTrial) -> bool:
@@ -132,8 +132,7 @@ def _pruner(context: Context, study: Study, trial: Trial, facts: Mapping[str, An
         target=facts["target"],
         inherits=inherits,
         ends_first=divides and facts["max_trials"] > 1,
-        classes=facts.get("classes"),
-        validation_images=facts.get("validation_images"),
+        **study.measured_with(),
         follows=functools.partial(would_follow, context, study) if goes_on else None,
     )
 
@@ -160,13 +159,8 @@ def _end_overdue(context: Context, spool: Spool) -> None:
 
 
 def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: Result) -> None:
-    known = study.facts()
-    findings = diagnose(
-        list(spool.epochs()),
-        classes=known.get("classes"),
-        validation_images=known.get("validation_images"),
-        failure=result.failure,
-    )
+    study.learn(result)
+    findings = diagnose(list(spool.epochs()), **study.measured_with(), failure=result.failure)
     facts = {
         "environment": context.environment.describe(),
         "console": spool.console_tail(),

@@ -110,6 +110,9 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         if self._session.request.mirror:
             self._weights = fingerprint(self.model)
 
+    def on_test_end(self, logs: Any = None) -> None:
+        self._session.state.validation_images = metrics.images_seen(self.model)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._began = time.monotonic()
         self._epoch = epoch
@@ -162,6 +165,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         validation = finite.get(f"val_{name}")
         if validation is not None:
             self._session.state.objective_name = f"val_{name}"
+            self._session.state.classes = metrics.classes(self.model, name)
         return Epoch(
             epoch=epoch - self._first + 1,
             epochs=self._epochs - self._first,

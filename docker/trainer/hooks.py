@@ -18,7 +18,7 @@ from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.lists import as_arrays
 from trainer.session import Session
-from trainer.validation import hold_out
+from trainer.validation import hold_out, validate_on_all
 
 _COMPILED = "_retune_compiled"
 LONG_EPOCH_SECONDS = 60.0
@@ -72,7 +72,7 @@ class Hooks:
         session = self._session
         session.check_stop()
         given = as_arrays(model, _bound(self._fit, model, arguments, named))
-        given = hold_out(given, session.state.note)
+        given = validate_on_all(hold_out(given, session.state.note), session.state.note)
         added = self._add_accuracy(model)
         others = _callbacks(given.get("callbacks"))
         _make_folders(others)

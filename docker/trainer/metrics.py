@@ -75,6 +75,24 @@ def accuracy_for(model: keras.Model, loss: Any) -> Any | None:
     return "accuracy" if activation in ("softmax", "sigmoid") else None
 
 
+def classes(model: keras.Model, accuracy: str | None) -> int | None:
+    """How many classes the output tells apart, by this accuracy; None where it does not show."""
+    try:
+        units = model.output_shape[-1]
+    except (AttributeError, IndexError, RuntimeError, ValueError):
+        return None
+    if not isinstance(units, int):
+        return None
+    return 2 if "binary" in (accuracy or "") else max(2, units)
+
+
+def images_seen(model: keras.Model) -> int | None:
+    """How many images the last epoch or evaluation had: Keras' mean of the loss weighs by them."""
+    means = [each for each in model.metrics if isinstance(each, keras.metrics.Mean)]
+    seen = [float(each.count) for each in means if each.name == "loss"]
+    return round(seen[0]) if seen and seen[0] >= 1 else None
+
+
 def _name(metric: Any) -> str:
     if isinstance(metric, str):
         return metric

@@ -68,6 +68,8 @@ class Result(_Json):
     epochs: int = 0
     parameters: int | None = None
     steps: int | None = None
+    classes: int | None = None
+    validation_images: int | None = None
     mirroring: float | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)

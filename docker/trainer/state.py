@@ -48,6 +48,8 @@ class State:
     test_accuracy: float | None = None
     parameters: int | None = None
     steps: int | None = None
+    classes: int | None = None
+    validation_images: int | None = None
     mirroring: float | None = None
     inheriting_fit: int | None = None
     inherited: float | None = None
@@ -104,6 +106,8 @@ class State:
             epochs=len(trained[-1].epochs) if trained else 0,
             parameters=self.parameters,
             steps=self.steps,
+            classes=self.classes,
+            validation_images=self.validation_images,
             mirroring=self.mirroring,
             inherited=self.inherited,
             inheritance=self.inheritance,

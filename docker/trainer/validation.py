@@ -1,9 +1,11 @@
-"""Validation data for a ``fit`` that has none, held out from its training data."""
+"""The data that a ``fit`` validates on: all of it, or held out where there is none."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import (
@@ -44,6 +46,38 @@ def hold_out(given: dict[str, Any], note: Callable[[str], None]) -> dict[str, An
         "not trained on."
     )
     return divided
+
+
+def validate_on_all(given: dict[str, Any], note: Callable[[str], None]) -> dict[str, Any]:
+    """The arguments of ``fit`` without a limit to its validation, where the data has an end.
+
+    A target that is reached on some of the images may be luck.
+    """
+    steps, batches = given.get("validation_steps"), _validation_batches(given)
+    if steps is None or batches is None or steps >= batches:
+        return given
+    note(
+        f"validation_steps={steps} is a part of the validation data; each epoch is measured on all "
+        f"of its {batches} batches."
+    )
+    return given | {"validation_steps": None}
+
+
+def _validation_batches(given: dict[str, Any]) -> int | None:
+    """How many there are; None where the data does not tell, or has no end."""
+    data, share = given.get("validation_data"), given.get("validation_split")
+    images = None
+    if isinstance(data, keras.utils.PyDataset):
+        return len(data) if hasattr(data, "__len__") else None
+    if isinstance(data, tf.data.Dataset):
+        batches = int(data.cardinality())
+        return batches if batches >= 0 else None
+    if isinstance(data, (tuple, list)) and data and _is_array(data[0]):
+        images = _length(data[0])
+    elif data is None and share and _is_array(given.get("x")):
+        images = math.ceil(_length(given["x"]) * share)
+    size = given.get("validation_batch_size") or given.get("batch_size") or 32
+    return None if images is None else math.ceil(images / size)
 
 
 def _length(data: Any) -> int:

@@ -118,11 +118,12 @@ class Result(_Json):
 
     ``objective``: best validation accuracy (0 to 1) of the last ``fit``, reached at ``best_epoch``;
     ``objective_name`` is the metric it came from. ``inherited``: share (0 to 1) of the model's
-    parameters that came from the parent. ``steps``: of the optimizer in an epoch, where they are
-    known. ``mirroring``: accuracy (0 to 1) lost on mirrored validation images, where it was asked
-    for and could be measured. ``failure`` and ``reason`` (a sentence) are set where ``outcome`` is
-    not ``complete``. ``notes`` are sentences for the record (a metric was added …).
-    ``seconds_in_fit`` and ``seconds_outside_fit`` are wall time over all relaunches.
+    parameters that came from the parent. ``steps``: of the optimizer in an epoch; ``classes``: how
+    many the network's output tells apart; ``validation_images``: how many an epoch is measured on;
+    all where they are known. ``mirroring``: accuracy (0 to 1) lost on mirrored validation images,
+    where it was asked for and could be measured. ``failure`` and ``reason`` (a sentence) are set
+    where ``outcome`` is not ``complete``. ``notes`` are sentences for the record (a metric was
+    added …). ``seconds_in_fit`` and ``seconds_outside_fit`` are wall time over all relaunches.
     """
 
     outcome: Outcome
@@ -134,6 +135,8 @@ class Result(_Json):
     epochs: int = 0
     parameters: int | None = None
     steps: int | None = None
+    classes: int | None = None
+    validation_images: int | None = None
     mirroring: float | None = None
     inherited: float | None = None
     inheritance: list[str] = field(default_factory=list)

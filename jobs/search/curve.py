@@ -8,6 +8,8 @@ from jobs.environment.spool import Epoch
 
 IMAGES = 500
 """Validation images assumed where their number is not known."""
+CHANCE = 0.5
+"""Accuracy of a network that has learnt nothing, assumed where it is not known."""
 
 LEAST_FALL = 0.02
 """Share of a loss by which it has to fall to be a falling one."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jobs.environment.spool import Epoch
-from jobs.search.curve import Curve
+from jobs.search.curve import CHANCE, Curve
 
 Kind = Literal[
     "out-of-memory",
@@ -55,14 +55,15 @@ COARSE = 0.025
 def diagnose(
     epochs: Sequence[Epoch],
     *,
-    classes: int | None = None,
+    chance: float = CHANCE,
     validation_images: int | None = None,
     failure: str | None = None,
 ) -> Diagnosis:
     """Judge the curves of a trial's last ``fit``.
 
     Levels and slopes are taken over several epochs, and a difference counts where it is larger
-    than the standard error of an accuracy on ``validation_images`` images (``Curve``).
+    than the standard error of an accuracy on ``validation_images`` images (``Curve``). ``chance``
+    is the accuracy (0 to 1) of a network that has learnt nothing.
 
     - overfit: training far above validation (Goodfellow, Bengio, Courville, "Deep Learning",
       2016, section 5.2), or the validation loss above its minimum (the generalisation loss of
@@ -98,7 +99,7 @@ def diagnose(
         evidence["train"] = curve.train
     first, *others = [
         Diagnosis(kind, sentence, evidence)
-        for kind, sentence in _findings(curve, 1 / classes if classes else 0.5, validation_images)
+        for kind, sentence in _findings(curve, chance, validation_images)
     ]
     return replace(first, also=tuple(others))
 

@@ -103,10 +103,10 @@ class History:
         costs = self._mirroring
         return not costs or costs[max(costs)] <= max(LEAST_COST, 3 * self.error)
 
-    def knows_mirrors(self, classes: int | None) -> bool:
+    def knows_mirrors(self, chance: float) -> bool:
         """Whether a trial was measured that told most of its images apart: half the way from
         chance to all of them. What it says of them in the mirror is no accident."""
-        return max(self._mirroring, default=0.0) >= (1 + 1 / (classes or 2)) / 2
+        return max(self._mirroring, default=0.0) >= (1 + chance) / 2
 
     @cached_property
     def _mirroring(self) -> dict[float, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from jobs.environment.spool import Epoch
-from jobs.search.curve import accuracy_error, slope
+from jobs.search.curve import CHANCE, accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History, curves
 from jobs.search.proposal import Proposal
@@ -53,7 +53,7 @@ class RetunePruner(optuna.pruners.BasePruner):
 
     The script as pushed, by which tweaks are judged, is ended only where ``ends_first`` allows it
     and ``PATIENCE`` epochs or more are left: where it learns its images by heart (``diagnosis``,
-    with ``classes`` and ``validation_images`` where they are known), most of them already, and the
+    with ``chance``, and ``validation_images`` where they are known), most of them already, and the
     hopeful continuation of its curve stays below the target by more than that is measured with.
 
     Long trials are handed out in rungs of ``EPOCHS`` epochs (Jamieson, Talwalkar, "Non-stochastic
@@ -75,13 +75,13 @@ class RetunePruner(optuna.pruners.BasePruner):
         target: float | None = None,
         inherits: bool = True,
         ends_first: bool = False,
-        classes: int | None = None,
+        chance: float = CHANCE,
         validation_images: int | None = None,
         follows: Follows | None = None,
     ) -> None:
         self.margin, self.target = margin, target
         self.inherits, self.ends_first, self.follows = inherits, ends_first, follows
-        self.classes, self.validation_images = classes, validation_images
+        self.chance, self.validation_images = chance, validation_images
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return self.reason(study, trial) is not None
@@ -116,16 +116,16 @@ class RetunePruner(optuna.pruners.BasePruner):
         left = _planned(trial, values) - len(values)
         if self.target is None or not self.ends_first or min(left, len(values)) < PATIENCE:
             return False
-        best, chance = float(values.max()), 1 / (self.classes or 2)
+        best = float(values.max())
         error = accuracy_error(best, self.validation_images)
-        if best <= chance + 3 * error or not _stays_below(self.target - error, trial, values):
+        if best <= self.chance + 3 * error or not _stays_below(self.target - error, trial, values):
             return False
         epochs = curves(trial)
         if not _has_one_rate(epochs):
             return False
-        finding = diagnose(epochs, classes=self.classes, validation_images=self.validation_images)
+        finding = diagnose(epochs, chance=self.chance, validation_images=self.validation_images)
         # A gap before that may be the delay with which statistics of normalisations follow.
-        knows_most = finding.evidence.get("train", 0.0) > (1 + chance) / 2
+        knows_most = finding.evidence.get("train", 0.0) > (1 + self.chance) / 2
         return finding.kind == "overfit" and knows_most
 
     def _wants_calmer_weights(

@@ -18,6 +18,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from jobs.errors import RetuneError
+from jobs.search.curve import CHANCE
 from jobs.search.diagnosis import Diagnosis, diagnose
 from jobs.search.history import History, curves, result, values
 from jobs.search.proposal import Buildable, Proposal
@@ -54,10 +55,10 @@ class RetuneSampler(BaseSampler):
     """Picks a parent and a tweak by rules from its curves; Optuna's TPE where they are at an end.
 
     ``target``: validation accuracy (0 to 1) wanted. ``buildable`` says why a tweak of a trial
-    cannot be built, or None. ``classes`` and ``validation_images`` are those of the data set where
-    they are known. ``inherits``: whether trials begin with their parents' weights. Everything else
-    is read from the study's storage, and the same study, trial number and seed give the same
-    proposal in any process.
+    cannot be built, or None. ``chance`` is the accuracy of a network that has learnt nothing,
+    ``validation_images`` their number where it is known. ``inherits``: whether trials begin with
+    their parents' weights. Everything else is read from the study's storage, and the same study,
+    trial number and seed give the same proposal in any process.
     """
 
     def __init__(
@@ -65,13 +66,13 @@ class RetuneSampler(BaseSampler):
         *,
         target: float,
         buildable: Buildable,
-        classes: int | None = None,
+        chance: float = CHANCE,
         validation_images: int | None = None,
         inherits: bool = True,
         seed: int = 0,
     ) -> None:
         self.target, self.buildable, self.inherits = target, buildable, inherits
-        self.classes, self.validation_images = classes, validation_images
+        self.chance, self.validation_images = chance, validation_images
         self.seed = seed
 
     # Optuna's interface ----------------------------------------------------------------------
@@ -189,7 +190,7 @@ class RetuneSampler(BaseSampler):
     def _diagnose(self, trial: FrozenTrial) -> Diagnosis:
         return diagnose(
             curves(trial),
-            classes=self.classes,
+            chance=self.chance,
             validation_images=self.validation_images,
             failure=result(trial).get("failure"),
         )

@@ -108,9 +108,7 @@ def main() -> None:
             for case, buildable in (("rules", anything), ("TPE", filters_only)):
                 cold, warm = [], []
                 for _ in range(REPEATS):
-                    sampler = RetuneSampler(
-                        target=0.8, buildable=buildable, classes=2, validation_images=600
-                    )
+                    sampler = RetuneSampler(target=0.8, buildable=buildable, validation_images=600)
                     study = optuna.load_study(
                         study_name="b", storage=RDBStorage(url), sampler=sampler
                     )

@@ -30,7 +30,7 @@ def test_what_was_seen_is_said_and_recorded(world: Any) -> None:
     params = view.trials[0].params
     assert (params["conv1.filters"], params["fit.epochs"], params["fit.batch_size"]) == (16, 3, 8)
     assert "cnn.py is a convolutional network." in "\n".join(world.said)
-    assert world.context.record.open(study).get("classes") == 2
+    assert world.context.record.open(study).get("chance") == 0.5
     assert world.context.record.open(study).get("validation_images") == 8
 
 
@@ -137,3 +137,14 @@ def test_an_engine_that_is_away_is_said_and_can_come_back(
             launch.run(world.context, step.study, 0)
     assert world.context.record.open(step.study).running
     assert launch.run(world.context, step.study, 0) == Next("train", step.study, 0)
+
+
+def test_chance_is_to_name_the_commonest_class_alone(world: Any) -> None:
+    cats = world.context.settings.datasets / "animals" / "validation" / "cats"
+    for place in sorted(cats.iterdir())[1:]:
+        place.unlink()
+    study, _ = launched(world)
+    assert world.context.record.open(study).measured_with() == {
+        "chance": 0.8,
+        "validation_images": 5,
+    }

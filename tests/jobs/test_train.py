@@ -231,3 +231,21 @@ def test_a_long_trial_is_ended_after_some_epochs_where_another_tweak_is_worth_mo
     assert (trial.state, trial.result.reason) == (
         ("pruned", OUTBID) if is_ended else ("complete", None)
     )
+
+
+def test_what_only_training_shows_of_the_data_is_what_accuracies_are_judged_by(world: Any) -> None:
+    """Images in one heap, whose names tell their classes."""
+    for split in ("train", "validation"):
+        folder = world.context.settings.datasets / "animals" / split
+        for place in sorted(folder.rglob("*.png")):
+            place.rename(folder / place.name)
+        for each in ("cats", "dogs"):
+            (folder / each).rmdir()
+    step = pull.receive(world.context, world.push())
+    launch.run(world.context, step.study, 0)
+    result = Result("complete", objective=0.4, epochs=4, classes=10, validation_images=400)
+    world.environment.play = lambda request: ([0.38, 0.4, 0.39, 0.4], result)
+    train.run(world.context, step.study, 0)
+    study = world.context.record.open(step.study)
+    assert study.measured_with() == {"chance": 0.1, "validation_images": 400}
+    assert "chance" not in study.trial(0).view().diagnosis

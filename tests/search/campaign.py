@@ -106,7 +106,7 @@ class Campaign:
         name: str = "main-0000000",
         steps: int | None = None,
         mirroring: float | None = None,
-        classes: int = 2,
+        chance: float = 0.5,
         images: int = 600,
         ended: bool = False,
     ) -> None:
@@ -116,7 +116,7 @@ class Campaign:
         self.sampler = RetuneSampler(
             target=target,
             buildable=buildable,
-            classes=classes,
+            chance=chance,
             validation_images=images,
             inherits=inherits,
             seed=seed,

@@ -31,7 +31,7 @@ CURVES = {
 
 @pytest.mark.parametrize("kind", CURVES)
 def test_names_what_the_curve_shows(kind):
-    assert diagnose(CURVES[kind], classes=2, validation_images=1000).kind == kind
+    assert diagnose(CURVES[kind], validation_images=1000).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_only_the_last_fit_is_judged():
     both = CURVES["overfit"] + [
         Epoch.from_mapping({**vars(each), "fit": 2}) for each in CURVES["rising"]
     ]
-    assert diagnose(both, classes=2, validation_images=1000).kind == "rising"
+    assert diagnose(both, validation_images=1000).kind == "rising"
 
 
 def test_a_training_that_goes_on_weighs_more_than_a_dip_of_validation():
@@ -131,7 +131,7 @@ def test_a_child_that_goes_on_from_a_good_fit_does_not_crawl():
         [0.668, 0.699, 0.675, 0.726, 0.715, 0.747, 0.724, 0.739],
         [0.60, 0.59, 0.575, 0.565, 0.56, 0.55, 0.545, 0.54],
     )
-    assert diagnose(curve, classes=2, validation_images=594).kind == "underfit"
+    assert diagnose(curve, validation_images=594).kind == "underfit"
 
 
 PHOTOGRAPHS = epochs(
@@ -148,7 +148,7 @@ PHOTOGRAPHS = epochs(
     [(3, "opening"), (4, "opening"), (5, "overfit"), (8, "overfit"), (12, "overfit")],
 )
 def test_a_measured_curve_opens_until_it_flattens_and_overfits_from_then_on(seen, kind):
-    found = diagnose(PHOTOGRAPHS[:seen], classes=2, validation_images=594)
+    found = diagnose(PHOTOGRAPHS[:seen], validation_images=594)
     assert found.kind == kind
     if kind == "overfit":
         assert "rising" not in [each.kind for each in found.also]
@@ -165,7 +165,7 @@ def test_flat_below_training_is_no_underfit():
 def test_a_wide_gap_below_a_slight_rise_is_told_before_the_rise():
     """As measured: the next training, without varied images, took the gap from 0.12 to 0.17."""
     curve = epochs([0.579, 0.693, 0.744, 0.775, 0.816], [0.611, 0.668, 0.662, 0.675, 0.685])
-    found = diagnose(curve, classes=2, validation_images=594)
+    found = diagnose(curve, validation_images=594)
     assert (found.kind, found.also[0].kind) == ("opening", "rising")
 
 
@@ -173,8 +173,8 @@ def test_a_calm_rise_is_seen_where_a_noisy_one_of_its_size_is_not():
     train = [0.707, 0.739, 0.738, 0.742, 0.758, 0.754]
     calm = epochs(train, [0.726, 0.724, 0.736, 0.742, 0.746, 0.754])  # as measured, averaged
     noisy = epochs(train, [0.726, 0.724, 0.751, 0.727, 0.746, 0.754])
-    assert diagnose(calm, classes=2, validation_images=594).kind == "rising"
-    assert diagnose(noisy, classes=2, validation_images=594).kind != "rising"
+    assert diagnose(calm, validation_images=594).kind == "rising"
+    assert diagnose(noisy, validation_images=594).kind != "rising"
 
 
 @pytest.mark.parametrize(
@@ -191,19 +191,19 @@ def test_one_epoch_of_a_large_loss_is_no_overfitting(val_loss, kind):
 
 
 def test_a_validation_loss_that_falls_says_that_an_accuracy_in_its_noise_still_rises():
-    found = diagnose(FALLING_LOSS, classes=2, validation_images=594)
+    found = diagnose(FALLING_LOSS, validation_images=594)
     assert (found.kind, "loss was still falling" in found.sentence) == ("rising", True)
     # And one that comes and goes.
     flat = [0.480, 0.471, 0.450, 0.462, 0.435, 0.451, 0.444, 0.448]
     stays = [replace(each, val_loss=loss) for each, loss in zip(FALLING_LOSS, flat, strict=True)]
-    assert diagnose(stays, classes=2, validation_images=594).kind == "underfit"
+    assert diagnose(stays, validation_images=594).kind == "underfit"
 
 
 def test_a_rise_of_training_alone_is_none_where_validation_has_been_best_long_ago():
     """As measured: seven epochs more of it brought 0.015."""
     train = [0.502, 0.514, 0.511, 0.538, 0.545, 0.559]
     validation = [0.525, 0.549, 0.545, 0.544, 0.539, 0.546]
-    found = diagnose(epochs(train, validation), classes=10, validation_images=800)
+    found = diagnose(epochs(train, validation), chance=0.1, validation_images=800)
     assert (found.kind, "validation was best at epoch 2" in found.sentence) == ("underfit", True)
-    found = diagnose(epochs(train[:5], validation[:5]), classes=10, validation_images=800)
+    found = diagnose(epochs(train[:5], validation[:5]), chance=0.1, validation_images=800)
     assert "Training accuracy still rises" in found.sentence

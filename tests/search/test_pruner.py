@@ -97,8 +97,8 @@ def test_the_script_as_pushed_is_given_time_to_begin(values):
 
 def test_a_gap_is_not_by_heart_while_most_training_images_are_told_wrongly():
     behind = [0.308, 0.316, 0.341, 0.344, 0.343, 0.368]
-    assert as_pushed(behind, planned=40, classes=5) is None
-    assert as_pushed(behind, planned=40, classes=5, lead=0.3) == OUT_OF_REACH
+    assert as_pushed(behind, planned=40, chance=0.2) is None
+    assert as_pushed(behind, planned=40, chance=0.2, lead=0.3) == OUT_OF_REACH
 
 
 def test_epochs_that_nothing_comes_of_are_left_out():

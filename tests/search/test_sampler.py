@@ -429,7 +429,7 @@ NOISY_LOSS = epochs(
 )
 def test_a_gap_that_is_the_noise_of_validation_is_answered_by_averages(noisy, sentence):
     start = {**PLAIN, "augmentation": "medium", "batch_norm": True, "fit.epochs": 8}
-    campaign = Campaign(lambda values, trial: noisy, start=start, steps=79, target=0.9, classes=10)
+    campaign = Campaign(lambda values, trial: noisy, start=start, steps=79, target=0.9, chance=0.1)
     second = campaign.steps(2)[1]
     assert sentence in second.user_attrs["sentence"]
     assert second.user_attrs["tweak"] == {"optimizer.use_ema": True}
@@ -477,7 +477,7 @@ def test_averaged_weights_are_trained_on_where_the_target_is_two_epochs_of_learn
     start = {**START, "augmentation": "medium", "optimizer.use_ema": True, "fit.epochs": 8}
 
     def kind(target):
-        campaign = Campaign(lambda values, trial: calm, start=start, target=target, classes=10)
+        campaign = Campaign(lambda values, trial: calm, start=start, target=target, chance=0.1)
         return campaign.steps(2)[1].user_attrs["kind"]
 
     assert kind(0.6) == "longer"
@@ -505,7 +505,7 @@ def test_averaged_weights_of_varied_images_are_trained_on_before_a_small_gap_is_
         lambda values, trial: opens,
         start={**start, "blocks": blocks},
         target=target,
-        classes=5,
+        chance=0.2,
         images=1122,
         held={} if blocks == 2 else {"blocks": "no room"},
         seed=seed,
@@ -523,7 +523,7 @@ def test_images_are_varied_before_a_block_that_has_paid_is_added_again(seed):
         return rising if trial.number == 0 else epochs(train, opens)
 
     start = {**START, "optimizer.use_ema": False}
-    campaign = Campaign(curves, start=start, classes=5, images=1122, steps=90, seed=seed)
+    campaign = Campaign(curves, start=start, chance=0.2, images=1122, steps=90, seed=seed)
     _, deeper, second = campaign.steps(3)
     assert deeper.user_attrs["kind"] == "deeper"
     assert deeper.params["optimizer.use_ema"]
@@ -540,7 +540,7 @@ def test_a_trial_that_was_ended_early_can_be_trained_longer_than_it_was(planned,
         lambda values, trial: rising,
         start={**VARIED, "fit.epochs": planned},
         target=validation[-1] + 0.05,
-        classes=5,
+        chance=0.2,
         ended=True,
     )
     tweak = campaign.steps(2)[1].user_attrs["tweak"]
