@@ -9,6 +9,7 @@ from jobs.errors import RetuneError
 from jobs.scheduler.base import JobName, Next, Push
 from jobs.scheduler.inline import InlineScheduler
 from jobs.stage import noting_errors
+from jobs.study import storage_errors
 
 Job = Callable[[Context, str, int], Next | None]
 
@@ -58,8 +59,10 @@ class _Watch:
     def _loop(self) -> None:
         while not self._over.wait(self.context.settings.watch_seconds):
             try:
-                watch.run(self.context)
-            except RetuneError as error:
+                with storage_errors():
+                    watch.run(self.context)
+            except Exception as error:
+                # Whatever it was, the next round may go well; without any, nothing is relaunched.
                 self.context.say(f"watch: {error}")
 
     def __enter__(self) -> None:

@@ -91,7 +91,7 @@ def _known_trial(context: Context, facts: CommitFacts) -> tuple[Study, Trial] | 
 
 def _create(context: Context, name: str, push: Push, facts: CommitFacts) -> Study:
     settings = context.settings
-    study = context.record.create(
+    return context.record.create(
         name,
         {
             "branch": push.branch,
@@ -105,7 +105,6 @@ def _create(context: Context, name: str, push: Push, facts: CommitFacts) -> Stud
             "recipients": settings.mail_to,
         },
     )
-    return study or context.record.open(name)
 
 
 def _make_way(context: Context, study: Study) -> None:

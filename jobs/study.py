@@ -139,14 +139,16 @@ class Record:
     def names(self) -> list[str]:
         return [each.study_name for each in self.storage.get_all_studies()]
 
-    def create(self, name: str, facts: Mapping[str, Any]) -> "Study | None":
-        """A new running study, or None where one of that name exists already."""
+    def create(self, name: str, facts: Mapping[str, Any]) -> "Study":
+        """A new running study. One of that name is left as it is, but for one without any facts:
+        of that, somebody could record no more than the name."""
         try:
             identifier = self.storage.create_new_study([StudyDirection.MAXIMIZE], name)
         except DuplicatedStudyError:
-            return None
+            identifier = self.storage.get_study_id_from_name(name)
         study = Study(self, name, identifier)
-        study.record({**facts, "started": time.time(), "state": "running"})
+        if study.get("state") is None:
+            study.record({**facts, "started": time.time(), "state": "running"})
         return study
 
     def open(self, name: str) -> "Study":

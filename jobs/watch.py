@@ -22,8 +22,8 @@ def run(context: Context) -> None:
     Raises RetuneError in the end where something could not be put right.
     """
     errors: list[str] = []
-    studies = context.record.studies()
-    for study in studies:
+    unforeseen: list[Exception] = []
+    for study in context.record.studies():
         try:
             if study.get("state") == "finished":
                 if not study.get("closed") and complete_ending(context, study):
@@ -36,11 +36,15 @@ def run(context: Context) -> None:
                 _keep_chain(context, study)
         except RetuneError as error:
             errors.append(f"{study.name}: {error}")
+        except Exception as error:
+            unforeseen.append(error)
     try:
-        _remove_strays(context, studies)
-        _prune_cache(context, studies)
+        _remove_strays(context)
+        _prune_cache(context)
     except RetuneError as error:
         errors.append(str(error))
+    if unforeseen:
+        raise unforeseen[0]
     if errors:
         raise RetuneError(" ".join(errors))
 
@@ -103,20 +107,23 @@ def _keep_chain(context: Context, study: Study) -> None:
     )
 
 
-def _remove_strays(context: Context, studies: list[Study]) -> None:
+def _remove_strays(context: Context) -> None:
     """Remove environments that belong to no running study."""
+    found = context.environment.studies()
+    # Read after that: a study may have been started, and its environment, a moment ago.
+    studies = context.record.studies()
     wanted = {each.name for each in studies if each.get("state") in ("running", "paused")}
-    for name in context.environment.studies():
+    for name in found:
         if name not in wanted:
             context.environment.remove(name)
             context.say(f"The environment of {name} belongs to no running study: removed.")
 
 
-def _prune_cache(context: Context, studies: list[Study]) -> None:
+def _prune_cache(context: Context) -> None:
     """Remove cached images that no study has asked for in a long time."""
     used = {
         Path(folder)
-        for study in studies
+        for study in context.record.studies()
         if study.get("state") != "finished"
         for folder in study.get("data_folders", {}).values()
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.environment.base import Condition, State
-from jobs.environment.spool import HEARTBEAT
+from jobs.environment.spool import HEARTBEAT, remove
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ def judge_heartbeat(trials: Path, started: float, patience: Patience, identifier
 
 def forget_heartbeat(trials: Path) -> None:
     """Before a launch: what the trainer before left says nothing of the next one."""
-    (trials / HEARTBEAT).unlink(missing_ok=True)
+    remove(trials / HEARTBEAT)

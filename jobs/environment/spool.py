@@ -25,9 +25,13 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from jobs.errors import RetuneError
 
@@ -36,6 +40,12 @@ REQUEST, STOP, PROGRESS = "request.json", "stop", "progress.jsonl"
 CONSOLE, MODEL, RESULT, HEARTBEAT = "console.log", "model.keras", "result.json", "heartbeat"
 CONSOLE_BYTES = 1024**2
 """How much of a console is kept with a build."""
+PROGRESS_BYTES, RESULT_BYTES = 64 * 1024**2, 1024**2
+"""So much of a trial's files is read: the former is that of a hundred thousand epochs."""
+NO_RESULT = (
+    "The file result.json in the trial's folder is not what the trainer writes ({what}); "
+    "see that the script leaves the files beside its working directory alone."
+)
 
 Outcome = Literal["complete", "stopped", "failed"]
 Failure = Literal[
@@ -53,6 +63,8 @@ Failure = Literal[
 class _Json:
     """Reads what it knows and ignores the rest, so that both sides may grow."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
+
     @classmethod
     def from_mapping(cls, content: Mapping[str, Any]) -> Self:
         known = {each.name for each in fields(cls)}  # type: ignore[arg-type]
@@ -60,10 +72,17 @@ class _Json:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls.from_mapping(json.loads(text))
+        """Raises ValidationError: a script may have written the text."""
+        read: Self = _reader(cls).validate_json(text)  # type: ignore[arg-type]
+        return read
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)  # type: ignore[call-overload]
+
+
+@cache
+def _reader(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True)
@@ -153,20 +172,33 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or none of it.
 
     A new folder is given to the owner of the folder above where we are root, so that a trainer
-    without privileges can work in the folder of its trial.
+    without privileges can work in the folder of its trial. Raises RetuneError where the file
+    cannot be written.
     """
     _make_folder(path.parent)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    # Exclusive, so as never to write through a link that a script has put there.
-    with partial.open("x", encoding="utf-8") as file:
-        file.write(text)
-    partial.replace(path)
+    partial = f".{path.name}.{os.getpid()}"
+    try:
+        with _entered(path.parent) as at:
+            with suppress(FileNotFoundError):
+                os.unlink(partial, dir_fd=at)
+            # Exclusive, so as never to write through a link that a script has put there.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with open(os.open(partial, flags, 0o666, dir_fd=at), "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(partial, path.name, src_dir_fd=at, dst_dir_fd=at)
+    except OSError as error:
+        raise RetuneError(
+            f"{path} cannot be written ({error.strerror}); see what is there, and remove it."
+        ) from error
 
 
 @dataclass(frozen=True)
 class Spool:
-    """The spool of one trial, seen from the jobs."""
+    """The spool of one trial, seen from the jobs.
+
+    A model script can put anything in the place of these files, and of the folder: links are not
+    followed, and what is not as the trainer writes it counts as missing or as a failure.
+    """
 
     folder: Path
 
@@ -186,7 +218,7 @@ class Spool:
         return self.folder / MODEL
 
     def copy_model(self, target: Path) -> bool:
-        """Copy the model; False where there is none, or a script put a link in its place."""
+        """Copy the model; False where there is none, or a script put something else there."""
         return _copy_plain(self.model, target)
 
     def copy_console(self, target: Path) -> bool:
@@ -198,18 +230,23 @@ class Spool:
         return self.folder / CONSOLE
 
     def request(self) -> Request | None:
-        text = _read(self.folder / REQUEST)
-        return Request.from_json(text) if text else None
+        text = _read(self.folder / REQUEST, RESULT_BYTES)
+        try:
+            return Request.from_json(text) if text else None
+        except ValidationError:
+            return None
 
     def submit(self, request: Request) -> None:
-        """Hand the trial to the trainer. A second call with the same request changes nothing."""
+        """Hand the trial to the trainer. A second call with the same request changes no content."""
         if self.request() != request:
             write_whole(self.folder / REQUEST, request.to_json())
+        else:
+            os.utime(self.folder / REQUEST, follow_symlinks=False)
 
     def seconds_since_request(self) -> float:
-        """Wall time since the trial was handed over; 0 where it has not been."""
+        """Wall time since the trial was handed over, or a job went on with it; 0 where none has."""
         try:
-            return max(0.0, time.time() - (self.folder / REQUEST).stat().st_mtime)
+            return max(0.0, time.time() - (self.folder / REQUEST).lstat().st_mtime)
         except FileNotFoundError:
             return 0.0
 
@@ -219,13 +256,18 @@ class Spool:
 
     def epochs(self) -> Iterator[Epoch]:
         """The finished epochs so far; a line still being written is left for the next call."""
-        for line in (_read(self.folder / PROGRESS) or "").splitlines(keepends=True):
+        for line in (_read(self.folder / PROGRESS, PROGRESS_BYTES) or "").splitlines(keepends=True):
             if line.endswith("\n") and line.strip():
-                yield Epoch.from_json(line)
+                with suppress(ValidationError):
+                    yield Epoch.from_json(line)
 
     def result(self) -> Result | None:
-        text = _read(self.folder / RESULT)
-        return Result.from_json(text) if text else None
+        text = _read(self.folder / RESULT, RESULT_BYTES)
+        try:
+            return Result.from_json(text) if text else None
+        except ValidationError as error:
+            what = error.errors(include_url=False)[0]["msg"]
+            return Result("failed", failure="script-error", reason=NO_RESULT.format(what=what))
 
     def conclude(self, result: Result) -> None:
         """Write a result in the trainer's stead, where no trainer can (relaunches, removed)."""
@@ -234,37 +276,49 @@ class Spool:
 
     def reopen(self) -> None:
         """Let a trial that was stopped go on from its checkpoint."""
-        (self.folder / STOP).unlink(missing_ok=True)
+        remove(self.folder / STOP)
         result = self.result()
         if result is not None and result.outcome == "stopped":
-            (self.folder / RESULT).unlink()
+            remove(self.folder / RESULT)
 
     def console_tail(self, lines: int = 20) -> list[str]:
-        text = _read(self.console) or ""
+        text = _read(self.console, CONSOLE_BYTES, from_end=True) or ""
         return [line.rstrip() for line in text.splitlines()[-lines:]]
 
 
 def forget_images(study_folder: Path) -> None:
-    """Remove what the trainer keeps of images; a link that a script put there, and no more."""
-    place = study_folder / "trials" / IMAGES
-    if place.is_symlink():
-        place.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(place, ignore_errors=True)
+    """Remove what the trainer keeps of images."""
+    remove(study_folder / "trials" / IMAGES)
+
+
+def remove(place: Path) -> None:
+    """Remove whatever a script put there; a link, and not what it leads to."""
+    with suppress(OSError, RecursionError):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def _copy_plain(source: Path, target: Path, most: int | None = None) -> bool:
-    """Copy a file that is no link, or its last ``most`` bytes; False where there is none."""
+    """Copy a file that is no link, or its last ``most`` bytes; False where there is none.
+
+    Without a limit it is copied only if it is as large on the disk as it says.
+    """
     number = _open_plain(source)
     if number is None:
         return False
-    with open(number, "rb") as found, target.open("wb") as copy:
-        if most is not None:
-            found.seek(max(0, os.fstat(number).st_size - most))
-            # No more, even if the file grows meanwhile.
-            copy.write(found.read(most))
-        else:
-            shutil.copyfileobj(found, copy)
+    with open(number, "rb") as found:
+        status = os.fstat(number)
+        if most is None and status.st_size > 512 * status.st_blocks + 1024**2:
+            return False
+        with target.open("wb") as copy:
+            if most is not None:
+                found.seek(max(0, status.st_size - most))
+                # No more, even if the file grows meanwhile.
+                copy.write(found.read(most))
+            else:
+                shutil.copyfileobj(found, copy)
     return True
 
 
@@ -278,12 +332,25 @@ def _make_folder(folder: Path) -> None:
         os.chown(folder, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
+    """The first or last ``most`` bytes of a file that is no link; None where there is none."""
     number = _open_plain(path)
     if number is None:
         return None
-    with open(number, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    with open(number, "rb") as file:
+        if from_end:
+            file.seek(max(0, os.fstat(number).st_size - most))
+        return file.read(most).decode(errors="replace")
+
+
+@contextmanager
+def _entered(folder: Path) -> Iterator[int]:
+    """A folder that is no link, opened: what is in it stays there if it is replaced meanwhile."""
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield at
+    finally:
+        os.close(at)
 
 
 def _open_plain(path: Path) -> int | None:
@@ -292,7 +359,8 @@ def _open_plain(path: Path) -> int | None:
     Followed, a link would show a file of the host in the log or the mail; a pipe would block.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with _entered(path.parent) as at:
+            number = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None

@@ -1,9 +1,12 @@
 """The spool is shared with untrusted scripts: what they put there is not followed."""
 
 import os
+import sys
+import time
 
 import pytest
 
+from jobs.environment.heartbeat import forget_heartbeat
 from jobs.environment.spool import IMAGES, Request, Result, Spool, forget_images, write_whole
 from jobs.errors import RetuneError
 
@@ -115,3 +118,98 @@ def test_kept_images_go_and_nothing_that_a_link_leads_to(tmp_path):
     forget_images(tmp_path)
     assert not kept.is_symlink()
     assert (other / "precious").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("x", "[]", "{}", "[" * 100_000, '"' + "a" * 2**21, '{"outcome": "won"}'),
+        *('{"outcome": "complete", "objective": "high"}', '{"outcome": "complete", "loss": NaN}'),
+    ],
+)
+def test_what_is_no_result_is_a_failure_that_says_so(spool, content):
+    spool.submit(REQUEST)
+    (spool.folder / "result.json").write_text(content)
+    result = spool.result()
+    assert (result.outcome, result.failure) == ("failed", "script-error")
+    assert "is not what the trainer writes" in result.reason
+    spool.conclude(Result("failed", failure="relaunches"))  # there is one already
+
+
+@pytest.mark.parametrize("line", ["x", "[]", "{}", '{"epoch": "one"}', "null"])
+def test_what_is_no_epoch_is_none(spool, line):
+    spool.submit(REQUEST)
+    epoch = '{"epoch": 1, "epochs": 2, "fit": 1, "seconds": 0.5, "logs": {"loss": 1.0}}'
+    (spool.folder / "progress.jsonl").write_text(f"{line}\n{epoch}\n")
+    assert [each.epoch for each in spool.epochs()] == [1]
+
+
+def test_a_request_that_a_script_has_spoilt_is_written_anew(spool):
+    spool.submit(REQUEST)
+    (spool.folder / "request.json").write_text("x")
+    assert spool.request() is None
+    spool.submit(REQUEST)
+    assert spool.request() == REQUEST
+
+
+def test_files_that_claim_to_be_endless_are_read_in_part(spool, tmp_path):
+    spool.submit(REQUEST)
+    for name in ("console.log", "progress.jsonl", "result.json", "model.keras"):
+        with (spool.folder / name).open("wb") as file:
+            file.truncate(2**40)
+    assert len("".join(spool.console_tail())) <= 2**20
+    assert list(spool.epochs()) == []
+    assert spool.result().outcome == "failed"
+    assert not spool.copy_model(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_folder_in_place_of_a_file_is_named_or_removed(spool):
+    spool.submit(REQUEST)
+    (spool.folder / "stop" / "deep").mkdir(parents=True)
+    with pytest.raises(RetuneError, match="stop cannot be written"):
+        spool.stop("enough")
+    spool.reopen()
+    assert not (spool.folder / "stop").exists()
+    heartbeat = spool.folder.parent / "heartbeat"
+    heartbeat.mkdir()
+    forget_heartbeat(heartbeat.parent)
+    assert not heartbeat.exists()
+
+
+def test_folders_in_folders_without_an_end_stay(tmp_path):
+    place = tmp_path / "trials" / IMAGES
+    place.mkdir(parents=True)
+    inner = os.open(place, os.O_RDONLY)
+    for _ in range(sys.getrecursionlimit() + 100):
+        os.mkdir("d", dir_fd=inner)
+        outer, inner = inner, os.open("d", os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(inner)
+    forget_images(tmp_path)
+    os.system(f"rm -rf {place}")
+
+
+def test_a_trial_that_is_replaced_by_a_link_shows_nothing_and_takes_nothing(spool, tmp_path):
+    spool.submit(REQUEST)
+    spool.folder.rename(tmp_path / "away")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "console.log").write_text("geheim")
+    (other / "result.json").write_text('{"outcome": "complete"}')
+    spool.folder.symlink_to(other)
+    assert spool.console_tail() == []
+    assert spool.result() is None
+    with pytest.raises(RetuneError, match="cannot be written"):
+        spool.stop("enough")
+    assert not (other / "stop").exists()
+
+
+def test_a_trial_that_a_job_goes_on_with_is_as_old_as_that(spool):
+    """Else one that was paused over night would be given up at the first look."""
+    spool.submit(REQUEST)
+    night = time.time() - 50_000
+    os.utime(spool.folder / "request.json", (night, night))
+    assert spool.seconds_since_request() > 49_000
+    spool.submit(REQUEST)
+    assert spool.seconds_since_request() < 1_000

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from jobs import watch
 from jobs.chain import run_chain, run_push
@@ -83,6 +84,29 @@ def test_watch_runs_beside_the_chain(inline: Any, monkeypatch: pytest.MonkeyPatc
     inline.environment.play = play
     run_push(inline.context, inline.push())
     assert watched.is_set()
+
+
+def test_a_round_of_watch_that_fails_is_not_the_last(
+    inline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline.context.settings.watch_seconds = 0.01
+    again = threading.Event()
+    failures: list[Exception] = [OperationalError("SELECT", {}, Exception("database is locked"))]
+    release = inline.environment.play
+
+    def look(_: object) -> None:
+        if failures:
+            raise failures.pop()
+        again.set()
+
+    def play(request: Any) -> Any:
+        assert again.wait(60)
+        return release(request)
+
+    monkeypatch.setattr(watch, "run", look)
+    inline.environment.play = play
+    run_push(inline.context, inline.push())
+    assert "watch: The storage did not answer" in "\n".join(inline.said)
 
 
 def test_a_study_stopped_by_hand_goes_on_where_it_was(world: Any) -> None:

@@ -38,7 +38,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def recorded() -> None:
     study = Record(Settings().storage_url).create("main-1a2b3c4", FACTS)
-    assert study is not None
     study.add_first_trial(str(FACTS["commit"]))
 
 

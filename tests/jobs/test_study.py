@@ -23,9 +23,7 @@ def record(tmp_path: Path) -> Record:
 
 @pytest.fixture
 def study(record: Record) -> Study:
-    made = record.create("main-1111111", FACTS)
-    assert made is not None
-    return made
+    return record.create("main-1111111", FACTS)
 
 
 def reading(**values: int | float | str | bool) -> Reading:
@@ -44,8 +42,16 @@ def epoch(number: int, accuracy: float) -> Epoch:
 
 
 def test_a_study_is_created_once(record: Record, study: Study) -> None:
-    assert record.create(study.name, FACTS) is None
-    assert record.open(study.name).running
+    before = study.facts()
+    again = record.create(study.name, {**FACTS, "target": 0.9})
+    assert again.identifier == study.identifier
+    assert again.facts() == before
+
+
+def test_a_study_of_which_no_more_than_the_name_was_recorded_is_made_whole(record: Record) -> None:
+    record.storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "main-2222222")
+    assert record.create("main-2222222", FACTS).running
+    assert record.open("main-2222222").get("branch") == "main"
 
 
 def test_unknown_study_and_trial_are_named(record: Record, study: Study) -> None:

@@ -207,3 +207,39 @@ def test_a_cache_that_nobody_uses_any_more_is_removed(world: Any) -> None:
     watch.run(world.context)
     assert used.exists()
     assert not unused.exists()
+
+
+def test_what_nobody_foresaw_hinders_no_other_study(
+    world: Any, training: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = pull.receive(world.context, world.push(branch="side")).study
+    world.environment.condition = Condition.DEAD
+    keep = watch._keep_environment
+
+    def fail(context: Any, study: Any) -> None:
+        if study.name == broken:
+            raise ZeroDivisionError
+        keep(context, study)
+
+    monkeypatch.setattr(watch, "_keep_environment", fail)
+    studies = world.context.record.studies
+    monkeypatch.setattr(type(world.context.record), "studies", lambda _: studies()[::-1])
+    with pytest.raises(ZeroDivisionError):
+        watch.run(world.context)
+    assert len(relaunches(world, training)) == 1
+
+
+def test_the_environment_of_a_study_that_starts_meanwhile_stays(
+    world: Any, training: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def start(context: Any, study: Any) -> None:
+        if not started:
+            step = pull.receive(context, world.push(branch="side"))
+            launch.run(context, step.study, 0)
+            started.append(step.study)
+
+    monkeypatch.setattr(watch, "_keep_environment", start)
+    watch.run(world.context)
+    assert started[0] in world.environment.studies()
