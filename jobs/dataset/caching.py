@@ -29,6 +29,7 @@ from filelock import FileLock
 from PIL import Image
 
 from jobs.dataset.checking import Check, Picture, Progress
+from jobs.dataset.decoding import decoded
 from jobs.dataset.mapping import Deal
 from jobs.errors import RetuneError
 from jobs.source.script import ImageLoading
@@ -283,9 +284,12 @@ def _check_space(
         )
 
 
-def _made(original: Path, recipe: Recipe) -> bytes:
-    with Image.open(original) as image:
+def _made(original: Path, recipe: Recipe) -> bytes | None:
+    """The content of the finished image; None where Pillow cannot make it, which the script meets
+    itself."""
+    with suppress(Exception), original.open("rb") as file, decoded(file) as image:
         return recipe.apply(image)
+    return None
 
 
 def _build(

@@ -16,14 +16,13 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from jobs.dataset.decoding import TooLarge, decoded
 from jobs.dataset.layout import Layout, is_clutter, join, looks_like_image
 from jobs.dataset.lookup import Source
 from jobs.errors import RetuneError
 
-MOST_PIXELS = 100_000_000
-"""An image beyond this is taken for a decompression bomb: 300 MB decoded."""
 MOST_BYTES = 512 * 1024**2
-CHECKER = 1
+CHECKER = 2
 """Raised when the check itself changes, so that what is remembered is forgotten."""
 KERAS_READS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".tif", ".tiff"))
 _TENSORFLOW_DECODES = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB"))
@@ -273,14 +272,12 @@ def _decode(content: bytes, digest: str, see: See) -> str:
     if not content:
         return json.dumps("is empty")
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                return json.dumps(f"has {width} × {height} pixels, too many to decode safely")
-            image.load()
+        with decoded(io.BytesIO(content)) as image:
             facts = {"mode": image.mode, "format": image.format or "", "size": image.size}
             see(digest, image)
             return json.dumps(facts)
+    except TooLarge as error:
+        return json.dumps(str(error))
     except UnidentifiedImageError:
         return json.dumps(f"is no image ({_kind(content)})")
     except Image.DecompressionBombError:

@@ -305,3 +305,13 @@ def test_classes_are_called_as_the_script_calls_them(operator, tree, named, tmp_
         ready = prepared(*words)
         folder = ready.folders["pets"] / ready.mapping["PetImages"].removeprefix("pets/")
         assert sorted(each.name for each in folder.iterdir()) == ["cats", "dogs"]
+
+
+def test_an_image_that_pillow_cannot_convert_is_left_to_the_script(tree, checked, home):
+    root = tree("pets", "cats", "dogs")
+    Image.new("LAB", (40, 30)).save(root / "cats" / "lab.tif")
+    gray = ImageLoading((16, 16), 1, None, "flow_from_directory")
+    cached = dataset.cache(checked(), gray, home)
+    assert (cached / "cats" / "lab.tif").read_bytes() == (root / "cats" / "lab.tif").read_bytes()
+    with Image.open(cached / "cats" / "000.jpg") as ready:
+        assert ready.size == (16, 16)

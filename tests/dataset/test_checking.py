@@ -1,14 +1,17 @@
 """What is found out about the images of a data set."""
 
+import io
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from jobs import dataset
-from jobs.dataset import checking
+from jobs.dataset import checking, decoding
 from jobs.errors import RetuneError
 from jobs.settings import RepositorySettings
 
@@ -88,6 +91,46 @@ def test_unusual_images_are_fine(tree, source, home, draw):
     assert facts["cats/moving.gif"].size == (9, 9)
     assert facts["cats/png-inside.jpg"].format == "PNG"
     assert any("more than 8 bits" in each for each in found.warnings)
+
+
+def test_no_other_program_is_started_for_an_image(tree, source, home, tmp_path, monkeypatch):
+    """By its content, Pillow would have Ghostscript run what is pushed as a photograph."""
+    root = tree("pets", "cats", "dogs")
+    programs, mark = tmp_path / "bin", tmp_path / "mark"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {mark}\n")
+    (programs / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    eps = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(eps, "EPS")
+    (root / "cats" / "pushed.jpg").write_bytes(eps.getvalue())
+    found = dataset.check(source("pets"), home)
+    assert [each.place for each in found.broken] == ["cats/pushed.jpg"]
+    assert not mark.exists()
+
+
+def test_large_images_wait_for_one_another(tree, source, home, monkeypatch):
+    """A hundred small files may hold a hundred times more pixels than the machine has room for."""
+    root = tree("pets", "cats", "dogs")
+    for number in range(12):
+        Image.new("L", (600, 500), number).save(root / "cats" / f"{number}.png")
+    monkeypatch.setattr(decoding, "_memory", decoding._Memory(700_000))
+    now, most, lock = [0], [0], threading.Lock()
+    load = PngImageFile.load
+
+    def counted(image):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        try:
+            return load(image)
+        finally:
+            with lock:
+                now[0] -= 1
+
+    monkeypatch.setattr(PngImageFile, "load", counted)
+    assert len(dataset.check(source("pets"), home).pictures) == 16
+    assert most[0] <= 2
 
 
 def test_what_systems_leave_behind_is_passed_over(tree, source, home):
