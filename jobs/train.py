@@ -127,11 +127,12 @@ def _pruner(context: Context, study: Study, trial: Trial, facts: Mapping[str, An
     inherits = facts.get("inherit", True)
     # Of what is trained from scratch, or by a schedule, no part of the epochs stands for the rest.
     divides = inherits and facts.get("trains_steadily", False)
+    has_child = len(study.frozen()) < facts["max_trials"]
     goes_on = divides and _parent_with_model(context, study, trial.frozen()) is not None
     return RetunePruner(
         target=facts["target"],
-        inherits=inherits,
-        ends_first=divides and facts["max_trials"] > 1,
+        inherits=inherits and has_child,
+        ends_first=divides and has_child,
         **study.measured_with(),
         follows=functools.partial(would_follow, context, study) if goes_on else None,
     )

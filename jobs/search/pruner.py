@@ -49,7 +49,7 @@ class RetunePruner(optuna.pruners.BasePruner):
 
     So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
     not lead there within ``IN_SIGHT`` epochs, a child with calmer ones goes on from its weights.
-    For that, ``target`` and ``inherits``, whether children have their parent's weights, are given.
+    For that, ``target`` and ``inherits``, whether a child will have its weights, are given.
 
     The script as pushed, by which tweaks are judged, is ended only where ``ends_first`` allows it
     and ``PATIENCE`` epochs or more are left: where it learns its images by heart (``diagnosis``,
@@ -189,7 +189,7 @@ def _fits_often(first: FrozenTrial) -> bool:
 def _is_flat(values: NDArray[np.float64]) -> bool:
     if len(values) <= PATIENCE or values[:-PATIENCE].max() < values[-PATIENCE:].max():
         return False
-    falls = slope(values[-PATIENCE - 1 :].tolist()) <= 1e-9
+    falls = slope(values[-PATIENCE:].tolist()) <= 1e-9  # without the best, which may be luck
     return falls and float(np.ptp(values)) > STUCK
 
 

@@ -176,9 +176,9 @@ class RetuneSampler(BaseSampler):
             return repair
         rng = random.Random(self._number(study, trial))
         for parent in history.parents[:PARENTS]:
-            for finding, each in self._ranked(parent, history, rng):
-                goes_on = (parent.number, each.kind) == (running, LONGER)
-                if goes_on or self._new(parent, each.tweak, history):
+            runs = parent.number == running
+            for finding, each in self._ranked(parent, history, rng, runs):
+                if (runs and each.kind == LONGER) or self._new(parent, each.tweak, history):
                     return Proposal(
                         parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
                     )
@@ -196,13 +196,13 @@ class RetuneSampler(BaseSampler):
         )
 
     def _ranked(
-        self, parent: FrozenTrial, history: History, rng: random.Random
+        self, parent: FrozenTrial, history: History, rng: random.Random, runs: bool
     ) -> list[tuple[Diagnosis, Candidate]]:
         """What the target demands, then each finding's answers by what they may be expected to pay.
 
         Kinds that brought nothing to this parent come last.
         """
-        model = self._model(values(parent), parent, history)
+        model = self._model(values(parent), parent, history, runs=runs)
         averaged = values(parent).get(AVERAGING) is True
         finding = self._diagnose(parent)
         found = [
@@ -236,6 +236,8 @@ class RetuneSampler(BaseSampler):
         parent: FrozenTrial,
         history: History,
         held: Collection[str] = (),
+        *,
+        runs: bool = False,
     ) -> Model:
         held = {*parent.user_attrs.get("held", {}), *held}
         settled = parent.user_attrs.get("kind") == SETTLE
@@ -248,6 +250,7 @@ class RetuneSampler(BaseSampler):
             rate_before_settling=values(before).get(RATE) if before is not None else None,
             steps=result(parent).get("steps"),
             trained=len(parent.intermediate_values) if parent.state == TrialState.PRUNED else None,
+            runs=runs,
             mirrors=history.mirrors,
         )
 

@@ -63,10 +63,11 @@ class Model:
         rate_before_settling: float | None = None,
         steps: int | None = None,
         trained: int | None = None,
+        runs: bool = False,
         mirrors: bool = True,
     ) -> None:
         self.inherits, self._rate_before, self._steps = inherits, rate_before_settling, steps
-        self._trained = trained
+        self._trained, self._runs = trained, runs
         self._mirrors = mirrors
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
@@ -94,7 +95,10 @@ class Model:
         """Half as many again, which are *further* ones where a child goes on from its parent's
         weights; from scratch twice as many, of which the second half is new."""
         planned = self.params.get("fit.epochs")
-        if not planned or (now := self._trained or int(planned)) >= MOST_EPOCHS:
+        if not planned:
+            return {}
+        now = self._trained or int(planned)
+        if now >= MOST_EPOCHS and not self._runs:
             return {}
         more = round(now * 1.5) if self.inherits else 2 * now
         wanted = min(MOST_EPOCHS, max(now + 3, more))

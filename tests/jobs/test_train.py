@@ -10,7 +10,7 @@ from jobs import launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.publish import report_folder
 from jobs.scheduler.base import Next
-from jobs.search.pruner import OUTBID
+from jobs.search.pruner import NEAR_TARGET, OUTBID
 from tests.jobs.conftest import SCRIPT, climbing, write_progress
 from tests.waiting import wait_for
 
@@ -249,3 +249,36 @@ def test_what_only_training_shows_of_the_data_is_what_accuracies_are_judged_by(w
     study = world.context.record.open(step.study)
     assert study.measured_with() == {"chance": 0.1, "validation_images": 400}
     assert "chance" not in study.trial(0).view().diagnosis
+
+
+@pytest.mark.parametrize(("trials", "is_ended"), [(3, True), (2, False)])
+def test_the_last_trial_of_the_budget_is_not_ended_for_one_that_cannot_follow(
+    world: Any, trials: int, is_ended: bool
+) -> None:
+    near = [0.771, 0.775, 0.779, 0.781]
+
+    def play(request: Request) -> tuple[list[float], Result]:
+        if request.trial == 0:
+            return [0.7], Result("complete", 0.7, "val_accuracy", 1, epochs=15)
+        spool = world.context.spool(request.study, request.trial)
+        write_progress(spool, near, epochs=15)
+        wait_for(lambda: len(recorded.trial(1).get("curves", [])) == len(near))
+        if is_ended:
+            wait_for((spool.folder / "stop").exists)
+            reason = (spool.folder / "stop").read_text()
+            return near, Result("stopped", near[-1], "val_accuracy", 4, reason=reason)
+        return [*near, 0.8], Result("complete", 0.8, "val_accuracy", 5, epochs=5)
+
+    world.environment.play = play
+    script = SCRIPT.replace("validation, epochs=3", "validation, epochs=15")
+    wishes = f"trials = {trials}\n"
+    step = pull.receive(world.context, world.push({"cnn.py": script, "retune.toml": wishes}))
+    launch.run(world.context, step.study, 0)
+    recorded = world.context.record.open(step.study)
+    train.run(world.context, step.study, 0)
+    for job in (tune, pull, launch, train):
+        job.run(world.context, step.study, 0 if job is tune else 1)
+    trial = recorded.trial(1).view()
+    assert (trial.state, trial.result.reason) == (
+        ("pruned", NEAR_TARGET) if is_ended else ("complete", None)
+    )

@@ -106,6 +106,11 @@ def test_epochs_that_nothing_comes_of_are_left_out():
     assert not verdict([0.70, 0.75, 0.79, 0.76, 0.77, 0.78, 0.785], done=(0.7,))
 
 
+def test_one_lucky_epoch_ends_nothing():
+    assert not verdict([0.70, 0.79, 0.75, 0.755, 0.752, 0.758], done=(0.7,))
+    assert verdict([0.70, 0.79, 0.76, 0.755, 0.752, 0.75], done=(0.7,))
+
+
 def test_a_curve_that_still_climbs_goes_on():
     assert not verdict([0.5, 0.55, 0.6, 0.64, 0.68, 0.71])
 

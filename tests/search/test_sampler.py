@@ -547,6 +547,20 @@ def test_a_trial_that_was_ended_early_can_be_trained_longer_than_it_was(planned,
     assert tweak.get("fit.epochs") == epochs_
 
 
+@pytest.mark.parametrize("done", [16, 24, 32])
+def test_a_steady_rise_is_gone_on_with_as_long_as_is_planned(done):
+    validation = [0.4 + 0.012 * each for each in range(done)]
+    rising = epochs([each + 0.002 for each in validation], validation)
+    campaign = Campaign(
+        lambda values, trial: rising,
+        start={**VARIED, "fit.epochs": 40},
+        target=validation[-1] + 0.05,
+        chance=0.2,
+    )
+    trials = campaign.steps(1)
+    assert campaign.sampler.foresee(campaign.study, trials, running=0).kind == "longer"
+
+
 def test_averaged_weights_that_rise_are_trained_on_right_below_the_target_as_well():
     train = [0.61, 0.674, 0.71, 0.735, 0.744, 0.764, 0.767, 0.777]
     calm = epochs(train, [0.623, 0.692, 0.709, 0.761, 0.758, 0.778, 0.781, 0.7997])  # as measured
