@@ -105,6 +105,7 @@ def compose(
         "view": view,
         "headline": headline(view),
         "best": view.best,
+        "confirmation": view.confirmation,
         "test_accuracy": _test_accuracy(view.best),
         "looked": looked(view),
         "failure": failure,
@@ -138,7 +139,7 @@ def _test_accuracy(best: TrialView | None) -> str:
         return accuracy(best.result.test_accuracy)
     if best is not None and best.state == "pruned":
         return "not measured: the trial was ended before it"
-    return "not measured: the script has no test split"
+    return "not known: the script evaluates on no data that are clearly its test data"
 
 
 def subject(view: StudyView) -> str:

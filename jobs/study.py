@@ -28,7 +28,7 @@ from jobs.environment.spool import Epoch, Result
 from jobs.errors import RetuneError
 from jobs.search.curve import CHANCE
 from jobs.search.history import curves
-from jobs.search.proposal import Proposal
+from jobs.search.proposal import CONFIRM, Proposal
 from jobs.search.space import distribution
 from jobs.source.script import Reading, Value
 from jobs.transaction import at_once
@@ -62,6 +62,11 @@ class TrialView:
     relaunches: tuple[str, ...]
     started: datetime | None
     ended: datetime | None
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it is the winner trained once more, from scratch."""
+        return self.kind == CONFIRM
 
     @property
     def objective(self) -> float | None:
@@ -101,9 +106,15 @@ class StudyView:
 
     @property
     def best(self) -> TrialView | None:
-        """The trial with the highest objective, the earliest among equals."""
-        done = [each for each in self.trials if each.objective is not None]
+        """The trial with the highest objective, the earliest among equals; no confirmation."""
+        done = [each for each in self.trials if each.objective is not None and not each.confirms]
         return max(done, key=lambda each: (each.objective or 0.0, -each.number), default=None)
+
+    @property
+    def confirmation(self) -> TrialView | None:
+        """The best trial's model trained from scratch, where that was wanted and has ended."""
+        ended = [each for each in self.trials if each.confirms and each.result is not None]
+        return ended[-1] if ended else None
 
     @property
     def winner(self) -> TrialView | None:

@@ -14,6 +14,7 @@ from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
 from jobs.search.diagnosis import diagnose
 from jobs.search.history import History
+from jobs.search.proposal import CONFIRM
 from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial
 
@@ -48,7 +49,7 @@ def run(context: Context, study: str, trial: int) -> Next | None:
 
 def _request(context: Context, study: Study, trial: Trial) -> Request:
     facts, frozen = study.facts(), trial.frozen()
-    inherit = facts.get("inherit", True) and frozen.user_attrs.get("kind") != "confirm"
+    inherit = facts.get("inherit", True) and frozen.user_attrs.get("kind") != CONFIRM
     return Request(
         study=study.name,
         trial=trial.number,

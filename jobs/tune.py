@@ -8,10 +8,10 @@ from jobs.foresight import make_sampler, tweaked_scripts
 from jobs.publish import publish_for_build
 from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
 from jobs.scheduler.base import CHAIN, Next
-from jobs.search.proposal import Proposal
+from jobs.search.proposal import CONFIRM, Proposal
 from jobs.search.sampler import Exhausted
 from jobs.source.words import describe
-from jobs.study import Outcome, Study, StudyView, Trial
+from jobs.study import Outcome, Study, StudyView, Trial, TrialView
 
 FAILURES_IN_A_ROW = 3
 HOPELESS = ("script-error", "no-fit", "no-accuracy")
@@ -36,9 +36,8 @@ def run(context: Context, study: str, trial: int) -> Next | None:
 
 def _decide(context: Context, study: Study, trial: int) -> Next | None:
     view = study.view()
-    reached = [each for each in view.trials if (each.objective or 0.0) >= view.target]
-    if reached and study.get("confirm") and not any(t.kind == "confirm" for t in view.trials):
-        return _push_trial(context, study, trial, _confirmation(study, view))
+    if study.get("confirm") and (winner := _unconfirmed_winner(view)) is not None:
+        return _push_trial(context, study, trial, _confirmation(study, view, winner))
     end = _over(view, trial)
     try:
         if end is None:
@@ -56,7 +55,7 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
     if best is not None and (best.objective or 0.0) >= view.target:
         return "reached", (
             f"Trial {best.number} reached {best.objective:.4f} validation accuracy; "
-            f"the target was {view.target:g}."
+            f"the target was {view.target:g}.{_confirmed(view)}"
         )
     so_far = (
         f"the best was trial {best.number} with {best.objective:.4f}"
@@ -80,22 +79,41 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
     return None
 
 
-def _confirmation(study: Study, view: StudyView) -> Proposal:
-    """The winner once more from scratch, with as many epochs as its whole lineage has seen."""
+def _unconfirmed_winner(view: StudyView) -> TrialView | None:
+    """The trial that reached the target, unless it has been trained once more already."""
     best = view.best
-    assert best is not None
+    reached = best is not None and (best.objective or 0.0) >= view.target
+    return best if reached and not any(each.confirms for each in view.trials) else None
+
+
+def _confirmed(view: StudyView) -> str:
+    """What the winner came to from scratch, as a sentence; empty where nobody asked."""
+    found = view.confirmation
+    if found is None or found.result is None:
+        return ""
+    if found.objective is None:
+        return f" Trained from scratch it failed (trial {found.number}): {found.result.reason}"
+    tested = found.result.test_accuracy
+    beside = f", and {tested:.4f} on its test images" if tested is not None else ""
+    return f" Trained from scratch it came to {found.objective:.4f}{beside} (trial {found.number})."
+
+
+def _confirmation(study: Study, view: StudyView, best: TrialView) -> Proposal:
+    """The winner once more from scratch, with as many epochs as its whole lineage has seen."""
     lineage, trained = best, len(best.epochs)
     while lineage.parent is not None:
         lineage = next(each for each in view.trials if each.number == lineage.parent)
         trained += len(lineage.epochs)
     epochs = best.params.get("fit.epochs")
+    with_others = best.result is not None and bool(best.result.inherited)
+    inherited, whose = (" with inherited weights", "its lineage") if with_others else ("", "it")
     free = "fit.epochs" not in study.trial(best.number).get("held", {})
     return Proposal(
         best.number,
         {"fit.epochs": trained} if free and epochs not in (None, trained) else {},
-        "confirm",
-        f"Trial {best.number} reached the target with inherited weights: the same model is trained "
-        f"once more from scratch, for the {trained} epochs that its lineage has seen.",
+        CONFIRM,
+        f"Trial {best.number} reached the target{inherited}: the same model is trained once more "
+        f"from scratch, for the {trained} epochs that {whose} has seen.",
     )
 
 
@@ -122,7 +140,7 @@ def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) ->
         return "from scratch", str(parent.get("commit"))
     before = parent.get("values", {})
     words = describe(before, {**before, **proposal.tweak})
-    if proposal.kind == "confirm":
+    if proposal.kind == CONFIRM:
         words = f"from scratch, {words}"
     commit = context.repository.commit_trial(
         study.name,

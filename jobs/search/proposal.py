@@ -9,6 +9,10 @@ Buildable = Callable[[int, Mapping[str, Value]], str | None]
 """(parent trial, tweak) -> why the tweaked script could not be built, or None where it could."""
 
 
+CONFIRM = "confirm"
+"""The kind of a trial that trains the winner once more, from scratch."""
+
+
 @dataclass(frozen=True)
 class Proposal:
     """What to try next.

@@ -11,7 +11,7 @@ from jobs.environment.spool import Epoch
 from jobs.search.curve import CHANCE, accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History, curves
-from jobs.search.proposal import Proposal
+from jobs.search.proposal import CONFIRM, Proposal
 from jobs.search.tweaks import AVERAGING, EPOCHS, LONGER, RATE, SETTLE, is_near
 
 PLANNED = "fit.epochs"
@@ -89,7 +89,7 @@ class RetunePruner(optuna.pruners.BasePruner):
     def reason(self, study: optuna.Study, trial: FrozenTrial) -> str | None:
         """Why the trial is to end, or None where it goes on."""
         trials = study.get_trials(deepcopy=False)
-        if trial.user_attrs.get("kind") == "confirm" or _fits_often(trials[0]):
+        if trial.user_attrs.get("kind") == CONFIRM or _fits_often(trials[0]):
             return None
         steps = sorted(trial.intermediate_values)
         values = np.array([trial.intermediate_values[step] for step in steps])

@@ -110,7 +110,7 @@ def test_a_missed_target_is_not_made_to_look_reached(
 @pytest.mark.parametrize(
     ("state", "why"),
     [
-        ("complete", "not measured: the script has no test split"),
+        ("complete", "not known: the script evaluates on no data that are clearly its test data"),
         ("pruned", "not measured: the trial was ended before it"),
     ],
 )

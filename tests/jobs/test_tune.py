@@ -2,6 +2,9 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from jobs import launch, pull, train, tune
 from jobs.environment.spool import Request, Result
 from jobs.errors import RetuneError
 from jobs.scheduler.base import Next
+from tests.jobs.conftest import climbing
 
 
 def trained(world: Any, step: Next) -> Next:
@@ -186,6 +190,37 @@ def test_confirmation_trains_the_winner_from_scratch(world: Any) -> None:
     assert view.trials[-1].parent == view.trials[-2].number
     assert view.trials[-1].params["fit.epochs"] == 9  # three trials of three epochs each
     assert world.context.spool(view.name, view.trials[-1].number).request().inherit is None
+
+
+@pytest.mark.parametrize("objective", [0.71, 0.93, None])
+def test_both_figures_of_a_confirmed_winner_are_told(world: Any, objective: float | None) -> None:
+    """And the winner is the one that was found, whatever the same model came to from scratch."""
+
+    def play(request: Request) -> tuple[list[float], Result]:
+        accuracies, result = climbing(request)
+        if request.trial < 2:
+            return accuracies, replace(result, inherited=0.9 if request.trial else None)
+        if request.trial == 2:
+            return [0.81], replace(result, objective=0.81, test_accuracy=0.8)
+        if objective is None:
+            return [], Result("failed", failure="script-error", reason="It stumbled.")
+        return [objective], replace(result, objective=objective, test_accuracy=0.7)
+
+    world.environment.play = play
+    push = world.push({"cnn.py": world.script, "retune.toml": "confirm = true\n"})
+    view = run_to_the_end(world, trained(world, pull.receive(world.context, push)))
+    assert (view.best.number, view.confirmation.number, len(view.trials)) == (2, 3, 4)
+    told = (
+        "from scratch it failed (trial 3): It stumbled."
+        if objective is None
+        else f"from scratch it came to {objective:.4f}, and 0.7000 on its test images (trial 3)."
+    )
+    assert view.reason.startswith("Trial 2 reached 0.8100 validation accuracy;")
+    assert told in view.reason
+    mail = message_from_bytes(world.mails[0].read_bytes(), policy=default)
+    text = mail.get_body(("plain",)).get_content()
+    assert told in " ".join(text.split())
+    assert "From scratch " in text
 
 
 def test_an_untrained_trial_is_left_alone(world: Any) -> None:
