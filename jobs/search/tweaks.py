@@ -18,7 +18,7 @@ MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
-AVERAGING = "optimizer.use_ema"
+AVERAGING, DECAY = "optimizer.use_ema", "optimizer.weight_decay"
 LEAST_STEPS = 30
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
 momentum is 0.99) are some three epochs behind at the most."""
@@ -146,6 +146,16 @@ class Model:
     def less_dropped(self) -> Tweaked:
         names = [each for each in self.names(r"dropout\d+\.rate") if self.params[each] > 0]
         return {names[-1]: float(round(self.params[names[-1]] / 2, 1))} if names else {}
+
+    def decayed(self) -> Tweaked:
+        """Weights that shrink in each step by a share of the learning rate (Loshchilov, Hutter,
+        "Decoupled Weight Decay Regularization", 2019)."""
+        now = self.params.get(DECAY)
+        return {} if now is None or now >= 0.1 else {DECAY: 0.01 if now < 0.01 else 0.1}
+
+    def less_decayed(self) -> Tweaked:
+        now = self.params.get(DECAY)
+        return {DECAY: 0.01 if now > 0.01 else 0.0} if now else {}
 
     def deeper(self, count: int = 1) -> Tweaked:
         """So many blocks more, each twice as wide as the one before it (Simonyan, Zisserman 2015),
@@ -293,7 +303,7 @@ class Model:
         return {**tweak, AVERAGING: True} if known else tweak
 
     def freed(self) -> Tweaked:
-        return {**self.less_augmented(), **self.less_dropped()}
+        return {**self.less_augmented(), **self.less_dropped(), **self.less_decayed()}
 
 
 def adds_layers(tweak: Collection[str]) -> bool:
@@ -335,6 +345,7 @@ _SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
 _AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
 _AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
 _DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
+_DECAY: Maker = ("weight-decay", Model.decayed, "Weights that shrink a little in each step.")
 _DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
 _TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "Two more blocks see larger shapes.")
 _ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
@@ -390,7 +401,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
         *(_SLOWER, _FASTER, *_GROW),
     ),
     "overfit": (
-        *(*_BOTH, _REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP),
+        *(*_BOTH, _REGULARISE, _DEEPER, _ALONE, _AUGMENT, _DROP, _DECAY),
         *(_NORMALISE, _SMALLER, _SLOWER, _WIDER, _LONGER),
     ),
     "opening": (*_BOTH, _REGULARISE, _DEEPER, _ALONE),

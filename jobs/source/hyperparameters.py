@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from jobs.source import ranges
 from jobs.source.analysis import Analysis
 from jobs.source.evaluate.loading import FLOWS
-from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
+from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
 from jobs.source.evaluate.trace import Use
 from jobs.source.evaluate.values import (
     Applied,
@@ -291,6 +291,7 @@ def _optimizer(analysis: Analysis) -> list[Knob]:
             _name(name, site, target),
             Knob("optimizer.learning_rate", rate, ranges.learning_rate(rate), site, target),
             *_averaging(analysis, False, site, target),
+            _decay(WEIGHT_DECAYS.get(name, 0.0), site, target),
         ]
     if isinstance(found, Ref) and found.last.lower() in OPTIMIZERS:
         name = found.last.lower()
@@ -302,12 +303,14 @@ def _optimizer(analysis: Analysis) -> list[Knob]:
             _name(name, site, None).hold(reason),
             Knob("optimizer.learning_rate", rate, ranges.learning_rate(rate), site, held=reason),
             *(each.hold(reason) for each in _averaging(analysis, False, site, None)),
+            _decay(WEIGHT_DECAYS.get(name, 0.0), site, None).hold(reason),
         ]
     if isinstance(found, Optimizer):
         return [
             _name_of_object(analysis, found),
             *_rate_of_object(analysis, found),
             *_averaging_of_object(analysis, found),
+            *_decay_of_object(analysis, found),
         ]
     return []
 
@@ -329,6 +332,23 @@ def _averaging_of_object(analysis: Analysis, optimizer: Optimizer) -> list[Knob]
     return _averaging(analysis, item.value, item.site, Written(item.site))
 
 
+def _decay(value: float, site: Site | None, target: Target) -> Knob:
+    """By how much the weights shrink in a step, as a share of the learning rate."""
+    return Knob("optimizer.weight_decay", value, ranges.weight_decay(value), site, target)
+
+
+def _decay_of_object(analysis: Analysis, optimizer: Optimizer) -> list[Knob]:
+    item = optimizer.params.get("weight_decay")
+    if item is None:
+        call = optimizer.call
+        value = WEIGHT_DECAYS.get(optimizer.name.lower(), 0.0)
+        return [_decay(value, call, Missing(call, "weight_decay"))]
+    if not isinstance(item, Const) or not isinstance(item.value, float) or item.value < 0:
+        return []
+    name, space = "optimizer.weight_decay", ranges.weight_decay(item.value)
+    return [_of_training(analysis, name, "weight_decay", item, item.value, space)]
+
+
 def _name(name: str, site: Site | None, target: Target) -> Knob:
     space = ranges.choices(name, ranges.OPTIMIZERS)
     return Knob("optimizer.name", name, space, site, target)
@@ -336,7 +356,7 @@ def _name(name: str, site: Site | None, target: Target) -> Knob:
 
 def _name_of_object(analysis: Analysis, optimizer: Optimizer) -> Knob:
     knob = _name(optimizer.name.lower(), optimizer.callee, Written(optimizer.callee))
-    further = sorted(set(optimizer.params) - {"learning_rate", "use_ema"})
+    further = sorted(set(optimizer.params) - {"learning_rate", "use_ema", "weight_decay"})
     if further:
         return knob.hold(f"it is set up with {', '.join(further)}, which others do not take")
     text = analysis.sources(optimizer.callee.path).at(optimizer.callee)

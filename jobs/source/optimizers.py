@@ -1,4 +1,4 @@
-"""Rewriting the optimizer: name, learning rate and averaging, given as a text or as an object."""
+"""Rewriting the optimizer and its values, given as a text or as an object."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from jobs.source import imports, notes
 from jobs.source.additions import unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS
+from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
 from jobs.source.evaluate.values import Const, Layer, Optimizer
 from jobs.source.files import Site, Source
 from jobs.source.spelling import spelled
@@ -15,9 +15,13 @@ _NOTE = "optimizer"
 
 
 def rewrite_optimizer(
-    change: Change, name: str | None, rate: float | None, averages: bool | None
+    change: Change,
+    name: str | None,
+    rate: float | None,
+    averages: bool | None,
+    decay: float | None,
 ) -> bool:
-    """Set name, learning rate and ``use_ema`` where the script gave (or gives) a text.
+    """Set these values of the optimizer where the script gave (or gives) a text.
 
     Returns False where it is the pusher's own object, whose values are changed like any other.
     Raises CannotRewrite.
@@ -29,7 +33,7 @@ def rewrite_optimizer(
         if site is None:
             raise CannotRewrite("The optimizer's name is not written in the script.")
         new_name = name or found.value.lower()
-        arguments = _arguments(new_name, rate, averages)
+        arguments = _arguments(new_name, rate, averages, decay)
         if arguments:
             source = analysis.sources(site.path)
             _introduce(change, site, source.at(site), new_name, arguments)
@@ -45,6 +49,7 @@ def rewrite_optimizer(
             new_name,
             rate if rate is not None else _constant(found, "learning_rate"),
             averages if averages is not None else _constant(found, "use_ema"),
+            decay if decay is not None else _constant(found, "weight_decay"),
         )
         if arguments:
             _introduce(change, found.call, original, new_name, arguments)
@@ -63,13 +68,15 @@ def _constant(optimizer: Optimizer, name: str) -> Any:
     return item.value if isinstance(item, Const) else None
 
 
-def _arguments(name: str, rate: float | None, averages: bool | None) -> str:
+def _arguments(name: str, rate: float | None, averages: bool | None, decay: float | None) -> str:
     """What an optimizer is called with that differs from Keras' defaults."""
     given = []
     if rate is not None and rate != LEARNING_RATES[name]:
         given.append(f"learning_rate={rate!r}")
     if averages:
         given.append("use_ema=True")
+    if decay is not None and decay != WEIGHT_DECAYS.get(name, 0.0):
+        given.append(f"weight_decay={decay!r}")
     return ", ".join(given)
 
 

@@ -40,6 +40,10 @@ def learning_rate(value: float) -> Range:
     return Range(min(1e-5, value), max(1e-1, value), log=True)
 
 
+def weight_decay(value: float) -> Range:
+    return Range(0.0, max(0.1, value))
+
+
 def epochs(value: int) -> Range:
     return Range(1, max(100, value), integer=True)
 

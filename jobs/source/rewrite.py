@@ -1,5 +1,6 @@
 """Apply a tweak to a script: the lines of what changes, and no other."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -17,7 +18,8 @@ __all__ = ["CannotRewrite", "rewrite"]
 
 _STRUCTURE = ("blocks", "batch_norm", "augmentation")
 _AVERAGES = "optimizer.use_ema"
-_OPTIMIZER = ("optimizer.name", "optimizer.learning_rate", _AVERAGES)
+_COMMA = re.compile(r" *, *")
+_OPTIMIZER = ("optimizer.name", "optimizer.learning_rate", _AVERAGES, "optimizer.weight_decay")
 
 
 def rewrite(
@@ -135,19 +137,20 @@ def _step(change: Change, action: object, *arguments: object) -> None:
 
 
 def _change_optimizer(change: Change, rest: dict[str, Value]) -> None:
-    """Name, learning rate and averaging go together where the script gives no object."""
+    """Its values go together where the script gives no object."""
     wanted = {key: rest[key] for key in _OPTIMIZER if key in rest}
     if not wanted:
         return
     current = {k.name: k.value for k in knobs.found(change.analysis)}
     for key, value in wanted.items():
         _valid(_knob(change.analysis, key), value)
-    name, rate, averages = (wanted.get(key) for key in _OPTIMIZER)
+    name, rate, averages, decay = (wanted.get(key) for key in _OPTIMIZER)
     if all(_same(current[key], value) for key, value in wanted.items()) or rewrite_optimizer(
         change,
         None if name is None else str(name),
         None if rate is None else float(rate),
         None if averages is None else bool(averages),
+        None if decay is None else float(decay),
     ):
         for key in wanted:
             del rest[key]
@@ -171,9 +174,9 @@ def _valid(knob: Knob, value: Value) -> None:
         raise CannotRewrite(f"{wrong}: it takes a number.")
     if isinstance(knob.value, int) and not isinstance(value, int):
         raise CannotRewrite(f"{wrong}: it takes a whole number.")
-    if name.endswith(".rate"):
+    if name.endswith((".rate", ".weight_decay")):
         if not 0 <= value < 1:
-            raise CannotRewrite(f"{wrong}: a rate lies between 0 and 1.")
+            raise CannotRewrite(f"{wrong}: it lies between 0 and 1.")
     elif not 0 < value < float("inf"):
         raise CannotRewrite(f"{wrong}: it has to be more than 0.")
 
@@ -241,9 +244,12 @@ def _put_back(draft: notes.Draft, knob: Knob, site: Site, known: str) -> None:
         return
     source = draft.source
     start = source.text.rfind(knob.name.rpartition(".")[2], 0, site.start)
-    text = source.text[:start].rstrip(" ")
-    start = len(text) - 1 if text.endswith(",") else len(text)
-    draft.replace(Site(site.path, start, site.end), "")
+    text, end = source.text[:start].rstrip(" "), site.end
+    if text.endswith(","):
+        text = text[:-1]
+    elif follows := _COMMA.match(source.text, end):
+        end = follows.end()  # it is the first of a call that had none
+    draft.replace(Site(site.path, len(text), end), "")
 
 
 def _reads(analysis: Analysis, name: str, value: Value) -> bool:

@@ -10,6 +10,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 _PHRASES = {
     "optimizer.learning_rate": "learning rate",
     "optimizer.name": "optimizer",
+    "optimizer.weight_decay": "weight decay",
     "fit.epochs": "epochs",
     "fit.batch_size": "batch size",
 }

@@ -48,6 +48,7 @@ def distribution_of(name: str) -> BaseDistribution:
         "augmentation": CategoricalDistribution(AUGMENTATION),
         "optimizer.name": CategoricalDistribution(["adam", "sgd"]),
         "optimizer.use_ema": CategoricalDistribution([False, True]),
+        "optimizer.weight_decay": FloatDistribution(0.0, 0.1),
     }
     if name.startswith("dropout"):
         return FloatDistribution(0.0, 0.7, step=0.05)

@@ -89,6 +89,25 @@ def test_a_gap_is_answered_by_regularisation_where_no_block_can_be_added():
     }
 
 
+def test_an_overfit_network_gets_weight_decay_among_others():
+    decay = "optimizer.weight_decay"
+    others = ("blocks", "augmentation", "dropout1.rate", "batch_norm", "optimizer.learning_rate")
+    campaign = Campaign(
+        lambda values, trial: OVERFIT,
+        start={**START, decay: 0.0},
+        held=dict.fromkeys(others, "as it is"),
+    )
+    decayed = [each.user_attrs["tweak"].get(decay) for each in campaign.steps(6)[1:]]
+    assert 0.01 in decayed
+    campaign = Campaign(
+        lambda values, trial: UNDERFIT,
+        start={**START, decay: 0.1},
+        held=dict.fromkeys((*START, "blocks"), "as it is"),
+    )
+    freed = campaign.steps(2)[1].user_attrs
+    assert (freed["kind"], freed["tweak"]) == ("less-regularised", {decay: 0.01})
+
+
 def test_what_has_paid_does_not_keep_an_overfit_network_from_varied_images():
     def train(values, trial):
         if values.get("blocks", 0) == 2:

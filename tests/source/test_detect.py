@@ -140,7 +140,8 @@ def test_held_by_the_pusher(tmp_path):
         each.name for each in reading.hyperparameters if each.held == "it is held in retune.toml"
     }
     assert held == {"conv1.filters", "conv1.kernel_size", "optimizer.name",
-                    "optimizer.learning_rate", "optimizer.use_ema", "fit.epochs"}  # fmt: skip
+                    "optimizer.learning_rate", "optimizer.use_ema", "optimizer.weight_decay",
+                    "fit.epochs"}  # fmt: skip
 
 
 def test_an_allowed_input_shape_is_said_to_be_held(tmp_path):

@@ -3,6 +3,7 @@
 import ast
 import random
 from functools import cache
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,3 +114,37 @@ def test_values_that_nothing_can_be_built_with(cnns, value):
     example = next(each for each in cnns if each.name == "classic_cats_dogs.py")
     with pytest.raises(CannotRewrite, match=r"conv1\.filters cannot be"):
         rewrite(example.root, example.script, {"conv1.filters": value})
+
+
+VALUES = {
+    "optimizer.name": "sgd",
+    "optimizer.learning_rate": 0.005,
+    "optimizer.use_ema": True,
+    "optimizer.weight_decay": 0.01,
+}
+
+
+@pytest.mark.parametrize("given", ["'adam'", "Adam()", "Adam(0.002)", "Adam(weight_decay=0.05)"])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_an_optimizers_values_come_and_go_together_and_in_any_order(given, count, tmp_path):
+    script = (
+        "from keras import Sequential, layers\n"
+        "from keras.optimizers import Adam\n"
+        "model = Sequential([layers.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(),\n"
+        '                    layers.Dense(2, activation="softmax")])\n'
+        f'model.compile({given}, loss="sparse_categorical_crossentropy")\n'
+        "model.fit(x, y)\n"
+    )
+    (tmp_path / "cnn.py").write_text(script)
+    before = Checkout(tmp_path)
+    values = _read(before, "cnn.py")
+    for names in permutations(VALUES, count):
+        now = before
+        for name in names:
+            now = tweaked(now, "cnn.py", {name: VALUES[name]})
+        together = tweaked(before, "cnn.py", {name: VALUES[name] for name in names})
+        for changed in (now, together):
+            found = _read(changed, "cnn.py")
+            assert {name: found[name] for name in names} == {name: VALUES[name] for name in names}
+            undone = tweaked(changed, "cnn.py", {name: values[name] for name in names})
+            assert undone.read_bytes("cnn.py").decode() == script

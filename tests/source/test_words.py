@@ -19,6 +19,11 @@ from jobs.source.words import describe
         ({"blocks": 3}, {"blocks": 1}, "without the second and the third block"),
         ({"batch_norm": False}, {"batch_norm": True}, "with batch normalisation"),
         ({"optimizer.use_ema": False}, {"optimizer.use_ema": True}, "with averaged weights"),
+        (
+            {"optimizer.weight_decay": 0.0},
+            {"optimizer.weight_decay": 0.01},
+            "weight decay 0 → 0.01",
+        ),
         ({"optimizer.use_ema": True}, {"optimizer.use_ema": False}, "without averaged weights"),
         ({"conv1.kernel_size": 3}, {"conv1.kernel_size": 5}, "conv1 kernel size 3×3 → 5×5"),
         ({"augmentation": "none"}, {"augmentation": "light"}, "augmentation none → light"),

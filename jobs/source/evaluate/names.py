@@ -67,6 +67,8 @@ LEARNING_RATES = {
     "adafactor": 0.001, "lamb": 0.001, "muon": 0.001,
 }  # fmt: skip
 """Keras 3's default learning rate of each optimizer."""
+WEIGHT_DECAYS = {"adamw": 0.004, "muon": 0.004}
+"""Keras 3's default weight decay, of the others none."""
 SCHEDULES = frozenset(
     {
         "ExponentialDecay", "PiecewiseConstantDecay", "PolynomialDecay", "InverseTimeDecay",
