@@ -26,9 +26,11 @@ from trainer import (
     failures,
     finished,
     hooks,
+    pillow,
     pipelines,
     python2,
     script,
+    shelf,
     shims,
     stacking,
     surroundings,
@@ -36,6 +38,7 @@ from trainer import (
     workspace,
 )
 from trainer.failures import Ending
+from trainer.paths import data_folders
 from trainer.session import Session
 from trainer.spool import Trial, clean
 
@@ -130,8 +133,10 @@ def _run_script(session: Session, places: "Places", threads: int) -> Ending:
         hooks.install(session)
         shims.install(session.state.note)
         surroundings.install(places.data, session)
-        absolute = filter(os.path.isabs, request.data)
-        finished.install(places.trials / finished.FOLDER, places.data, absolute, threads)
+        shown = [Path(each).resolve() for each in request.data if os.path.isabs(each)]
+        given = [*data_folders(places.data), *shown]
+        finished.install(places.trials / shelf.FOLDER, given, threads)
+        pillow.install(places.trials / shelf.FOLDER, given)
         python2.install(made.root)
         script.run(
             made.script,

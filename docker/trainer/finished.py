@@ -9,11 +9,9 @@ trial where it does.
 
 import contextlib
 import functools
-import hashlib
 import inspect
 import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,9 @@ import keras
 import tensorflow as tf
 from keras.src.utils import image_dataset_utils
 
-from trainer.limits import memory_limit
-from trainer.paths import data_folders
+from trainer.paths import leads_into
+from trainer.shelf import Shelf, most_bytes, name_of
 
-FOLDER = ".images"
-MOST_BYTES = 4 * 2**30
-"""On the disk, of one study. A data set that needs more is read as it is."""
-SPARE_BYTES = 2**30
-"""So much of the disk is left free."""
 _LOADER = next(
     (name for name in ("_load_image_tf", "load_image") if hasattr(image_dataset_utils, name)), ""
 )
@@ -41,16 +34,14 @@ _HOW = (
 """The loader's arguments behind the path, in its order."""
 
 
-def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> None:
-    """Have images read from ``folder``, which is made and filled where they are not there yet.
+def install(place: Path, given: Sequence[Path], threads: int) -> None:
+    """Have images read from below ``place``, where they are made if they are not there yet.
 
-    ``data``: holds the data sets, as folders or links to them; ``shown``: absolute paths where the
-    script finds some of them as well. Files that it makes itself are others in each trial, and are
-    not kept.
+    ``given``: the data sets' folders, links followed. Files that a script makes itself are others
+    in each trial, and are not kept; a data set that needs too much room is read as it is.
     """
     if not _LOADER:
         return
-    given = [*data_folders(data), *(Path(each).resolve() for each in shown)]
     load = getattr(image_dataset_utils, _LOADER)
     original = image_dataset_utils.paths_and_labels_to_dataset
     signature = inspect.signature(original)
@@ -70,7 +61,7 @@ def install(folder: Path, data: Path, shown: Iterable[str], threads: int) -> Non
         if asked.get("format", "tf") == "tf":
             with contextlib.suppress(Exception):  # What is wrong with a file, the script meets.
                 if _are_given(asked["image_paths"], given):
-                    found = _Shelf(folder, load, asked).filled(asked["image_paths"], threads)
+                    found = _Loading(place, load, asked).filled(asked["image_paths"], threads)
         if found is not None:
             asked |= {"image_paths": found.files, "image_size": found}
         return original(**asked)
@@ -96,15 +87,13 @@ class _Images:
         return tf.reshape(values, self.shape)
 
 
-class _Shelf:
+class _Loading:
     """The finished images of one way to load them."""
 
-    def __init__(self, folder: Path, load: Callable[..., Any], asked: Mapping[str, Any]) -> None:
+    def __init__(self, place: Path, load: Callable[..., Any], asked: Mapping[str, Any]) -> None:
         self._how = [asked[name] for name in _HOW]
         self._load = load
-        self._all = folder
-        named = repr((self._how, tf.__version__, keras.__version__))
-        self._folder = folder / hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
+        self._shelf = Shelf(place, (self._how, tf.__version__, keras.__version__))
 
     def filled(self, paths: Sequence[str], threads: int) -> _Images | None:
         """All of these images; None where they find no room."""
@@ -112,17 +101,20 @@ class _Shelf:
         size = spec.shape.num_elements() * spec.dtype.size
         if len(paths) * size > most_bytes():
             return None  # before each file is looked at
-        names = [_name(path) for path in paths]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with os.scandir(self._folder) as entries:
+        names = [name_of(path) for path in paths]
+        folder = self._shelf.folder
+        with os.scandir(folder) as entries:
             # A crash of the machine may leave an empty file under its name.
             known = {each.name for each in entries if each.stat().st_size == size}
         missing = {name: path for name, path in zip(names, paths, strict=True) if name not in known}
         if missing:
-            if not self._has_room(len(missing) * size):
+            if not self._shelf.has_room(len(missing) * size):
                 return None
-            self._fill(missing, self._loaded([*missing.values()], threads))
-        return _Images([str(self._folder / name) for name in names], tuple(spec.shape), spec.dtype)
+            for name, image in zip(
+                missing, self._loaded([*missing.values()], threads).as_numpy_iterator(), strict=True
+            ):
+                self._shelf.write(name, image.tobytes())
+        return _Images([str(folder / name) for name in names], tuple(spec.shape), spec.dtype)
 
     def _loaded(self, paths: Sequence[str], threads: int) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(paths).map(
@@ -131,37 +123,9 @@ class _Shelf:
             deterministic=True,
         )
 
-    def _has_room(self, wanted: int) -> bool:
-        taken = sum(each.stat().st_size for each in self._all.glob("*/*"))
-        free = shutil.disk_usage(self._all).free
-        return taken + wanted <= most_bytes() and wanted + SPARE_BYTES <= free
-
-    def _fill(self, names: Iterable[str], images: tf.data.Dataset) -> None:
-        for name, image in zip(names, images.as_numpy_iterator(), strict=True):
-            unfinished = self._folder / f".{name}"
-            unfinished.write_bytes(image.tobytes())
-            unfinished.rename(self._folder / name)
-
-
-def most_bytes() -> int:
-    """What may be kept: a half at the most of the memory through which it is read."""
-    limit = memory_limit()
-    return MOST_BYTES if limit is None else min(MOST_BYTES, limit // 2)
-
-
-def _name(path: str) -> str:
-    """Another one for another file, and for other content."""
-    status = os.stat(path)
-    of = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    return hashlib.blake2b(repr(of).encode(), digest_size=12).hexdigest()
-
 
 def _are_given(paths: Sequence[str], given: Sequence[Path]) -> bool:
     """Whether all files are those of a data set, be it by a link that the script has made."""
-
-    def is_given(path: str) -> bool:
-        return any(Path(path).is_relative_to(each) for each in given)
-
     folders = {os.path.dirname(each) for each in paths}
-    known = {each for each in folders if is_given(os.path.realpath(each))}
-    return all(os.path.dirname(each) in known or is_given(os.path.realpath(each)) for each in paths)
+    known = {each for each in folders if leads_into(each, given)}
+    return all(os.path.dirname(each) in known or leads_into(each, given) for each in paths)

@@ -4,14 +4,16 @@
 
 Draws photographs-sized JPEGs, then reads and trains on them as they are and from the cache, in
 turns, with Keras' ``flow_from_directory`` and, as the trainer keeps them, with
-``image_dataset_from_directory``. Prints the median seconds of each and their ratio with its lowest
-and highest. ``training`` is an epoch of the reference model's two-block network, with memory kept,
+``image_dataset_from_directory`` and in a loop over the files with Pillow. Prints the median
+seconds of each and their ratio with its lowest and highest. ``training`` is an epoch of the reference model's two-block network, with memory kept,
 oneDNN and no autotuning of ``tf.data`` as in the trainer.
 """
 
 import argparse
+import functools
 import os
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -81,6 +83,11 @@ def read_pipeline(data: Any) -> None:
         pass
 
 
+def read_files(folder: Path, size: int) -> None:
+    for path in folder.rglob("*.jpg"):
+        Image.open(path).convert("RGB").resize((size, size)).tobytes()
+
+
 def network(size: int) -> Any:
     import keras
     from keras import layers
@@ -119,7 +126,8 @@ def compare(name: str, plain: Callable[[], object], cached: Callable[[], object]
 def main() -> None:
     keep_memory()
     ask_for_onednn()
-    from trainer import finished, pipelines
+    from trainer import finished, pillow, pipelines
+    from trainer.paths import data_folders
 
     pipelines.end_at_once()
     parser = argparse.ArgumentParser(description=__doc__)
@@ -137,11 +145,15 @@ def main() -> None:
         compare_loader("flow_from_directory", read_flow, given, chosen)
         plain = pipeline(data, chosen.size)
         processors = len(os.sched_getaffinity(0))
-        finished.install(Path(place) / "kept", data.parent, [], processors)
+        finished.install(Path(place) / "kept", data_folders(data.parent), processors)
         start = time.perf_counter()
         kept = pipeline(data, chosen.size)
         print(f"  prepare: {time.perf_counter() - start:6.2f} s, once")
         compare_loader("image_dataset_from_directory", read_pipeline, [plain, kept], chosen)
+        again = shutil.copytree(data, Path(place) / "again")
+        pillow.install(Path(place) / "kept", [again.resolve()])
+        each = [functools.partial(read_files, folder, chosen.size) for folder in (data, again)]
+        compare("Pillow, reading", *each, chosen.rounds)
 
 
 def compare_loader(

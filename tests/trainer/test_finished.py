@@ -37,7 +37,8 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from trainer import finished
+from trainer import finished, shelf
+from trainer.paths import data_folders
 
 folder, pets = Path(sys.argv[1]), "pets"
 WAYS = [
@@ -63,7 +64,7 @@ def read(how):
 
 
 before = [read(how) for how in WAYS]
-finished.install(folder, Path("."), [], 2)
+finished.install(folder, data_folders(Path(".")), 2)
 kept = []
 for _ in range(2):  # filled, and read
     after = [read(how) for how in WAYS]
@@ -86,10 +87,11 @@ NO_ROOM = """
 import sys
 from pathlib import Path
 import keras
-from trainer import finished
+from trainer import finished, shelf
+from trainer.paths import data_folders
 
-finished.MOST_BYTES = int(sys.argv[2])
-finished.install(Path(sys.argv[1]), Path("."), [], 1)
+shelf.MOST_BYTES = int(sys.argv[2])
+finished.install(Path(sys.argv[1]), data_folders(Path(".")), 1)
 data = keras.utils.image_dataset_from_directory("pets", image_size=(8, 8), verbose=False)
 assert sum(len(labels) for _, labels in data) == 6
 """
@@ -107,9 +109,10 @@ import sys
 from pathlib import Path
 import keras
 import tensorflow as tf
-from trainer import finished
+from trainer import finished, shelf
+from trainer.paths import data_folders
 
-finished.install(Path(sys.argv[1]), Path("."), [], 1)
+finished.install(Path(sys.argv[1]), data_folders(Path(".")), 1)
 data = keras.utils.image_dataset_from_directory("pets", image_size=(8, 8), verbose=False)
 try:
     list(data)

@@ -1,0 +1,52 @@
+"""Images as a script's loader makes them, kept on the disk for all epochs and trials of a study."""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer.limits import memory_limit
+
+FOLDER = ".images"
+MOST_BYTES = 4 * 2**30
+"""On the disk, of one study."""
+SPARE_BYTES = 2**30
+"""So much of the disk is left free."""
+
+
+class Shelf:
+    """Images that are made in one way: a file each, with nothing but its values.
+
+    ``place``: that of the study; ``how``: all that the values depend on, apart from the file.
+    """
+
+    def __init__(self, place: Path, how: Sequence[object]) -> None:
+        self._all = place
+        self.folder = place / hashlib.blake2b(repr(how).encode(), digest_size=8).hexdigest()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def has_room(self, wanted: int) -> bool:
+        """For so many bytes more."""
+        taken = sum(each.stat().st_size for each in self._all.glob("*/*"))
+        free = shutil.disk_usage(self._all).free
+        return taken + wanted <= most_bytes() and wanted + SPARE_BYTES <= free
+
+    def write(self, name: str, values: bytes) -> None:
+        unfinished = self.folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+        unfinished.write_bytes(values)
+        unfinished.rename(self.folder / name)
+
+
+def most_bytes() -> int:
+    """What may be kept: a half at the most of the memory through which it is read."""
+    limit = memory_limit()
+    return MOST_BYTES if limit is None else min(MOST_BYTES, limit // 2)
+
+
+def name_of(path: str) -> str:
+    """Another one for another file, and for other content."""
+    status = os.stat(path)
+    of = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return hashlib.blake2b(repr(of).encode(), digest_size=12).hexdigest()
