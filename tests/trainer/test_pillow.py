@@ -141,13 +141,14 @@ model.fit(x, y, validation_data=(x, y), epochs=1)
 """
 
 
-def test_a_trial_begins_with_what_the_one_before_has_made(study):
-    write_pets(study.folder / "data" / "pets")
+def test_a_trial_begins_with_what_the_one_before_has_made(own_study):
+    write_pets(own_study.folder / "data" / "pets")
+    own_study.start()
     seen = []
     for _ in range(2):
-        result, spool = study.run(SCRIPT, data={"pets": "pets"})
+        result, spool = own_study.run(SCRIPT, data={"pets": "pets"})
         assert result.outcome == "complete", result.reason
         seen.append(read_json(spool, "seen.json"))
-        kept = list((study.folder / "trials" / ".images").glob("*/*"))
+        kept = list((own_study.folder / "trials" / ".images").glob("*/*"))
         assert len(kept) == len(seen[0])
     assert seen[0] == seen[1]
