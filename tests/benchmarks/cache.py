@@ -5,8 +5,9 @@
 Draws photographs-sized JPEGs, then reads and trains on them as they are and from the cache, in
 turns, with Keras' ``flow_from_directory`` and, as the trainer keeps them, with
 ``image_dataset_from_directory`` and in a loop over the files with Pillow. Prints the median
-seconds of each and their ratio with its lowest and highest. ``training`` is an epoch of the reference model's two-block network, with memory kept,
-oneDNN and no autotuning of ``tf.data`` as in the trainer.
+seconds of each and their ratio with its lowest and highest. ``training`` is an epoch of the
+reference model's two-block network, with memory kept, oneDNN and no autotuning of ``tf.data`` as in
+the trainer.
 """
 
 import argparse
