@@ -87,10 +87,13 @@ def classes(model: keras.Model, accuracy: str | None) -> int | None:
 
 
 def images_seen(model: keras.Model) -> int | None:
-    """How many images the last epoch or evaluation had: Keras' mean of the loss weighs by them."""
-    means = [each for each in model.metrics if isinstance(each, keras.metrics.Mean)]
-    seen = [float(each.count) for each in means if each.name == "loss"]
-    return round(seen[0]) if seen and seen[0] >= 1 else None
+    """How many images the last epoch or evaluation had: Keras' mean of the loss weighs by them.
+
+    None where a model measures its loss by itself.
+    """
+    count = getattr(getattr(model, "_loss_tracker", None), "count", None)
+    seen = 0 if count is None else round(float(count))
+    return seen or None
 
 
 def _name(metric: Any) -> str:

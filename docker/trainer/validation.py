@@ -53,8 +53,8 @@ def validate_on_all(given: dict[str, Any], note: Callable[[str], None]) -> dict[
 
     A target that is reached on some of the images may be luck.
     """
-    steps, batches = given.get("validation_steps"), _validation_batches(given)
-    if steps is None or batches is None or steps >= batches:
+    steps = given.get("validation_steps")
+    if steps is None or (batches := _validation_batches(given)) is None or steps >= batches:
         return given
     note(
         f"validation_steps={steps} is a part of the validation data; each epoch is measured on all "
@@ -64,20 +64,33 @@ def validate_on_all(given: dict[str, Any], note: Callable[[str], None]) -> dict[
 
 
 def _validation_batches(given: dict[str, Any]) -> int | None:
-    """How many there are; None where the data does not tell, or has no end."""
+    """How many there are; None where the data does not tell, has no end, or is repeated."""
     data, share = given.get("validation_data"), given.get("validation_split")
     images = None
     if isinstance(data, keras.utils.PyDataset):
         return len(data) if hasattr(data, "__len__") else None
     if isinstance(data, tf.data.Dataset):
         batches = int(data.cardinality())
-        return batches if batches >= 0 else None
-    if isinstance(data, (tuple, list)) and data and _is_array(data[0]):
-        images = _length(data[0])
-    elif data is None and share and _is_array(given.get("x")):
-        images = math.ceil(_length(given["x"]) * share)
+        return batches if batches >= 0 and not _repeats(data) else None
+    if isinstance(data, (tuple, list)) and data:
+        images = _samples(data[0])
+    elif data is None and share and (all_ := _samples(given.get("x"))) is not None:
+        images = math.ceil(all_ * share)
     size = given.get("validation_batch_size") or given.get("batch_size") or 32
     return None if images is None else math.ceil(images / size)
+
+
+def _repeats(data: tf.data.Dataset) -> bool:
+    """Whether the same data come several times; the end of each time does not show."""
+    return "RepeatDataset" in type(data).__name__ or any(map(_repeats, data._inputs()))
+
+
+def _samples(x: Any) -> int | None:
+    """How many an array has, or the first one of several inputs."""
+    if isinstance(x, (list, tuple, dict)):
+        return next((_samples(each) for each in (x.values() if isinstance(x, dict) else x)), None)
+    shape = getattr(x, "shape", None)
+    return int(shape[0]) if shape else None
 
 
 def _length(data: Any) -> int:
