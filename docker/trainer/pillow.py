@@ -7,7 +7,9 @@ is cropped, drawn on or read before it is resized is as it would be without.
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +23,32 @@ _FORMATS = ("JPEG", "PNG", "BMP")
 _MODES = ("L", "RGB", "RGBA")
 """Of finished images: a byte for each channel."""
 _OPENED = "_retune_opened"
-_ROOM_FOR = 256
-"""So many images are written until it is looked anew whether there is room for as many more."""
+_MOST_WAYS = 8
+"""A script that resizes in more ways varies its images by that."""
+_MOST_OPEN = 200
+"""An original that is not decoded keeps its file open, where the script keeps the original."""
 
 
 def install(place: Path, given: Sequence[Path]) -> None:
     """Keep finished images below ``place``; ``given``: the data sets' folders, links followed."""
     open_, convert, resize = Image.open, Image.Image.convert, Image.Image.resize
     finished = _Finished(place)
+    opened: dict[int, weakref.ref[Any]] = {}
+
+    def forget(reference: weakref.ref[Any]) -> None:
+        opened.pop(id(reference), None)
 
     @functools.wraps(open_)
     def open_image(fp: Any, mode: Any = "r", formats: Any = None) -> Any:
         image = open_(fp, mode, formats)
-        if isinstance(fp, (str, os.PathLike)) and image.format in _FORMATS:
+        is_file = isinstance(fp, (str, os.PathLike)) and image.format in _FORMATS
+        # What a transparent colour becomes depends on more than the mode.
+        if is_file and "transparency" not in image.info and len(opened) < _MOST_OPEN:
             path = os.path.abspath(os.fsdecode(fp))  # the script may go elsewhere
             if leads_into(path, given):
                 image.__dict__[_OPENED] = path, image.mode, image.size
+                reference = weakref.ref(image, forget)
+                opened[id(reference)] = reference
         return image
 
     @functools.wraps(convert)
@@ -80,10 +92,26 @@ class _Converted(Image.Image):
         self.origin, self._make = origin, make
 
     def load(self) -> Any:
-        if self._im is None:
-            made = self._make()
-            self._im, self.palette, self.info = made.im, made.palette, made.info
-        return super().load()
+        """Make it an image like any other."""
+        made = self._make()
+        self.__class__ = Image.Image  # type: ignore[assignment]
+        self._im, self.palette, self.info = made.im, made.palette, made.info
+        return Image.Image.load(self)
+
+    @property
+    def im(self) -> Any:
+        self.load()
+        return self._im
+
+    @im.setter
+    def im(self, im: Any) -> None:
+        self._im = im
+
+    def __eq__(self, other: object) -> bool:
+        self.load()
+        return bool(self == other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _origin(image: Any) -> tuple[str, ...] | None:
@@ -103,7 +131,7 @@ class _Finished:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._shelves: dict[tuple[object, ...], Shelf] = {}
-        self._room: dict[Shelf, int] = {}
+        self._is_full = False
 
     def image(
         self,
@@ -118,6 +146,8 @@ class _Finished:
         try:
             width, height = (int(each) for each in size)
             shelf = self._shelf((*modes, "to", width, height, resample))
+            if shelf is None:
+                return make()
             name = name_of(path)
             count = width * height * len(image.mode)
             values = _read(shelf.folder / name)
@@ -128,22 +158,19 @@ class _Finished:
             found.info = image.info.copy()
             return found
         made = make()
-        values = made.tobytes()
-        if made.mode == image.mode and len(values) == count and self._has_room(shelf, count):
-            shelf.write(name, values)
+        if not self._is_full and made.mode == image.mode and made.size == (width, height):
+            with suppress(OSError):
+                self._is_full = not shelf.has_room(count)
+                if not self._is_full:
+                    shelf.write(name, made.tobytes())
         return made
 
-    def _shelf(self, how: tuple[object, ...]) -> Shelf:
+    def _shelf(self, how: tuple[object, ...]) -> Shelf | None:
         if how not in self._shelves:
+            if len(self._shelves) == _MOST_WAYS:
+                return None
             self._shelves[how] = Shelf(self._place, ("Pillow", PIL.__version__, *how))
         return self._shelves[how]
-
-    def _has_room(self, shelf: Shelf, size: int) -> bool:
-        left = self._room.get(shelf, 0)
-        if left == 0 and shelf.has_room(_ROOM_FOR * size):
-            left = _ROOM_FOR
-        self._room[shelf] = left - 1 if left else 0
-        return left > 0
 
 
 def _read(path: Path) -> bytes | None:

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from trainer.limits import memory_limit
 
@@ -22,6 +23,9 @@ class Shelf:
     ``place``: that of the study; ``how``: all that the values depend on, apart from the file.
     """
 
+    _taken: ClassVar[dict[Path, int]] = {}
+    """Bytes below each place, counted once: what is there before, and what this process adds."""
+
     def __init__(self, place: Path, how: Sequence[object]) -> None:
         self._all = place
         self.folder = place / hashlib.blake2b(repr(how).encode(), digest_size=8).hexdigest()
@@ -29,14 +33,29 @@ class Shelf:
 
     def has_room(self, wanted: int) -> bool:
         """For so many bytes more."""
-        taken = sum(each.stat().st_size for each in self._all.glob("*/*"))
+        if self._all not in self._taken:
+            self._taken[self._all] = sum(map(_size, self._all.glob("*/*")))
         free = shutil.disk_usage(self._all).free
-        return taken + wanted <= most_bytes() and wanted + SPARE_BYTES <= free
+        return self._taken[self._all] + wanted <= most_bytes() and wanted + SPARE_BYTES <= free
 
     def write(self, name: str, values: bytes) -> None:
+        """Raises OSError, and leaves nothing then."""
         unfinished = self.folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
-        unfinished.write_bytes(values)
-        unfinished.rename(self.folder / name)
+        try:
+            unfinished.write_bytes(values)
+            unfinished.rename(self.folder / name)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+        if self._all in self._taken:
+            self._taken[self._all] += len(values)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # somebody else's, and finished by now
+        return 0
 
 
 def most_bytes() -> int:

@@ -115,9 +115,92 @@ for path in Path("pets").rglob("*.*"):
     assert Image.open(path).convert("RGB").resize((4, 4)).getpixel((0, 0))
 assert not list(Path(sys.argv[1]).glob("*/*"))
 """
+HARD = """
+import os, resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from trainer import pillow, shelf
+from trainer.paths import data_folders
+
+kept, many = Path(sys.argv[1]), Path("pets/many")
+many.mkdir()
+for number in range(400):
+    Image.new("RGB", (9, 9), (number % 256, number // 256, 0)).save(many / f"{number}.png")
+paths = [many / f"{number}.png" for number in range(400)]
+before = [np.asarray(Image.open(each).convert("RGB").resize((4, 4))) for each in paths]
+
+asked = []
+has_room = shelf.Shelf.has_room
+shelf.Shelf.has_room = lambda self, wanted: asked.append(wanted) or has_room(self, wanted)
+pillow.install(kept, data_folders(Path(".")))
+
+def read(path, size=(4, 4)):
+    return np.asarray(Image.open(path).convert("RGB").resize(size))
+
+with ThreadPoolExecutor(8) as pool:
+    for one, other in zip(before, pool.map(read, paths), strict=True):
+        assert np.array_equal(one, other)
+assert len(list(kept.glob("*/*"))) == 400
+
+# A script that keeps its originals.
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+originals = [Image.open(each) for each in paths[:1]]
+for path, one in zip(paths, before, strict=True):
+    originals.append(Image.open(path))
+    assert np.array_equal(np.asarray(originals[-1].convert("RGB").resize((4, 4))), one)
+del originals
+
+# One that resizes by chance.
+for size in range(5, 60):
+    assert read(paths[0], (size, size)).shape[0] == size
+assert len(list(kept.iterdir())) < 10
+
+# A disk that is full, and a shelf.
+write = Path.write_bytes
+def fail(path, values):
+    raise OSError(28, "No space left on device")
+Path.write_bytes = fail
+assert read(paths[1], (5, 5)).shape == (5, 5, 3)
+Path.write_bytes = write
+shelf.MOST_BYTES = 1
+asked.clear()
+for path in paths[2:50]:
+    read(path, (5, 5))
+assert len(asked) == 1, asked
+"""
+TRANSPARENT = """
+import sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from trainer import pillow
+from trainer.paths import data_folders
+
+place = Path("pets/clear")
+place.mkdir()
+noise = Image.effect_noise((16, 16), 90)
+noise.convert("P").save(place / "palette.png", transparency=3)
+noise.save(place / "gray.png", transparency=3)
+Image.merge("RGB", [noise] * 3).save(place / "colour.png", transparency=(3, 3, 3))
+pillow.install(Path(sys.argv[1]), data_folders(Path(".")))
+for _ in range(2):
+    for path in place.iterdir():
+        image = Image.open(path).convert("RGB").resize((8, 8))
+        image.save(f"{path.stem}.png")
+        image.convert("RGBA")
+path = sorted(Path("pets").rglob("*.jpg"))[0]
+assert Image.open(path).convert("L") == Image.open(path).convert("L")
+assert Image.open(path).convert("L").im.size == Image.open(path).size
+"""
 
 
-@pytest.mark.parametrize("program", [SAME, OTHERS, FULL], ids=["same", "others", "full"])
+@pytest.mark.parametrize(
+    "program",
+    [SAME, OTHERS, FULL, HARD, TRANSPARENT],
+    ids=["same", "others", "full", "hard", "transparent"],
+)
 def test_images_are_finished_once(program, tmp_path):
     write_pets(tmp_path / "work" / "pets")
     run_apart(program, str(tmp_path / "kept"), folder=tmp_path / "work")
