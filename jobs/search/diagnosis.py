@@ -118,7 +118,11 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
             f"The training loss falls with every epoch but has hardly come down, at validation "
             f"accuracy {curve.validation:.3f}.",
         )
-    if curve.validation < chance + 2 * curve.error and (train is None or train < chance + 0.1):
+    # Where one class is frequent, little is left above chance, and a network may learn below it.
+    no_better = curve.validation < chance + 2 * curve.error and (
+        train is None or train < chance + min(0.1, 0.2 * (1 - chance))
+    )
+    if no_better and not (curve.rises and chance > CHANCE):
         yield (
             "chance",
             f"Validation accuracy {curve.validation:.3f} is no better than chance ({chance:.2f}).",

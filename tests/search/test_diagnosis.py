@@ -207,3 +207,12 @@ def test_a_rise_of_training_alone_is_none_where_validation_has_been_best_long_ag
     assert (found.kind, "validation was best at epoch 2" in found.sentence) == ("underfit", True)
     found = diagnose(epochs(train[:5], validation[:5]), chance=0.1, validation_images=800)
     assert "Training accuracy still rises" in found.sentence
+
+
+def test_beside_a_frequent_class_what_learns_or_learns_by_heart_is_not_called_chance():
+    by_heart = epochs([0.91, 0.94, 0.96, 0.98, 0.99, 0.99], [0.90, 0.905, 0.90, 0.90, 0.895, 0.90])
+    assert diagnose(by_heart, chance=0.9, validation_images=600).kind == "overfit"
+    weighted = epochs([0.70, 0.76, 0.80, 0.85, 0.87, 0.90], [0.68, 0.73, 0.77, 0.80, 0.82, 0.85])
+    assert diagnose(weighted, chance=0.9, validation_images=600).kind in ("opening", "rising")
+    always = epochs([0.90, 0.9, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9, 0.9])
+    assert diagnose(always, chance=0.9, validation_images=600).kind == "chance"
