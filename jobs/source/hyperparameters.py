@@ -340,6 +340,8 @@ def _decay(value: float, site: Site | None, target: Target) -> Knob:
 def _decay_of_object(analysis: Analysis, optimizer: Optimizer) -> list[Knob]:
     item = optimizer.params.get("weight_decay")
     if item is None:
+        if len(optimizer.node.args) > 1:
+            return []  # one of them may be it
         call = optimizer.call
         value = WEIGHT_DECAYS.get(optimizer.name.lower(), 0.0)
         return [_decay(value, call, Missing(call, "weight_decay"))]
@@ -359,6 +361,8 @@ def _name_of_object(analysis: Analysis, optimizer: Optimizer) -> Knob:
     further = sorted(set(optimizer.params) - {"learning_rate", "use_ema", "weight_decay"})
     if further:
         return knob.hold(f"it is set up with {', '.join(further)}, which others do not take")
+    if len(optimizer.node.args) > 1:
+        return knob.hold("it is set up with more than a learning rate, which others do not take")
     text = analysis.sources(optimizer.callee.path).at(optimizer.callee)
     if not all(part.isidentifier() for part in text.split(".")):
         return knob.hold("its class is not named where it is made")

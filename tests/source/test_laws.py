@@ -116,6 +116,24 @@ def test_values_that_nothing_can_be_built_with(cnns, value):
         rewrite(example.root, example.script, {"conv1.filters": value})
 
 
+@pytest.mark.parametrize("given", ["AdamW(1e-3, 0.01)", "SGD(0.01, 0.9, True, 1e-4)"])
+def test_what_is_given_to_an_optimizer_by_position_is_left_alone(given, tmp_path):
+    script = (
+        "from keras import Sequential, layers\n"
+        "from keras.optimizers import SGD, AdamW\n"
+        "model = Sequential([layers.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(),\n"
+        '                    layers.Dense(2, activation="softmax")])\n'
+        f'model.compile({given}, loss="sparse_categorical_crossentropy")\n'
+        "model.fit(x, y)\n"
+    )
+    (tmp_path / "cnn.py").write_text(script)
+    reading = detect.read(tmp_path, "cnn.py")
+    assert "optimizer.weight_decay" not in reading.values()
+    held = {each.name for each in reading.hyperparameters if each.held}
+    assert "optimizer.name" in held
+    assert "optimizer.learning_rate" in reading.values().keys() - held
+
+
 VALUES = {
     "optimizer.name": "sgd",
     "optimizer.learning_rate": 0.005,
