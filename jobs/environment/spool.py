@@ -175,9 +175,9 @@ def write_whole(path: Path, text: str) -> None:
     without privileges can work in the folder of its trial. Raises RetuneError where the file
     cannot be written.
     """
-    _make_folder(path.parent)
     partial = f".{path.name}.{os.getpid()}"
     try:
+        _make_folder(path.parent)
         with _entered(path.parent) as at:
             with suppress(FileNotFoundError):
                 os.unlink(partial, dir_fd=at)
@@ -241,13 +241,14 @@ class Spool:
         if self.request() != request:
             write_whole(self.folder / REQUEST, request.to_json())
         else:
-            os.utime(self.folder / REQUEST, follow_symlinks=False)
+            with suppress(OSError):
+                os.utime(self.folder / REQUEST, follow_symlinks=False)
 
     def seconds_since_request(self) -> float:
         """Wall time since the trial was handed over, or a job went on with it; 0 where none has."""
         try:
             return max(0.0, time.time() - (self.folder / REQUEST).lstat().st_mtime)
-        except FileNotFoundError:
+        except OSError:
             return 0.0
 
     def stop(self, reason: str) -> None:
@@ -272,6 +273,7 @@ class Spool:
     def conclude(self, result: Result) -> None:
         """Write a result in the trainer's stead, where no trainer can (relaunches, removed)."""
         if self.result() is None:
+            remove(self.folder / RESULT)  # whatever it is
             write_whole(self.folder / RESULT, result.to_json())
 
     def reopen(self) -> None:
@@ -354,7 +356,7 @@ def _entered(folder: Path) -> Iterator[int]:
 
 
 def _open_plain(path: Path) -> int | None:
-    """Open a file that a script could have replaced: links and pipes count as missing.
+    """Open a file that a script could have replaced: what is no readable file counts as missing.
 
     Followed, a link would show a file of the host in the log or the mail; a pipe would block.
     """
@@ -362,9 +364,9 @@ def _open_plain(path: Path) -> int | None:
         with _entered(path.parent) as at:
             number = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            return None
-        raise
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO):
+            raise
+        return None
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         return None

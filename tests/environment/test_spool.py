@@ -1,6 +1,7 @@
 """The spool is shared with untrusted scripts: what they put there is not followed."""
 
 import os
+import socket
 import sys
 import time
 
@@ -142,6 +143,22 @@ def test_what_is_no_epoch_is_none(spool, line):
     epoch = '{"epoch": 1, "epochs": 2, "fit": 1, "seconds": 0.5, "logs": {"loss": 1.0}}'
     (spool.folder / "progress.jsonl").write_text(f"{line}\n{epoch}\n")
     assert [each.epoch for each in spool.epochs()] == [1]
+
+
+def test_a_socket_or_a_file_in_the_place_of_another_thing_counts_as_missing(spool, tmp_path):
+    spool.submit(REQUEST)
+    for name in ("result.json", "console.log"):
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(spool.folder / name))
+    assert spool.result() is None
+    assert spool.console_tail() == []
+    spool.conclude(Result("failed", failure="relaunches"))
+    assert spool.result().failure == "relaunches"
+    (tmp_path / "trials" / "1").touch()
+    other = Spool.of(tmp_path, 1)
+    assert other.seconds_since_request() == 0.0
+    with pytest.raises(RetuneError, match="cannot be written"):
+        other.submit(REQUEST)
 
 
 def test_a_request_that_a_script_has_spoilt_is_written_anew(spool):
