@@ -36,6 +36,8 @@ def run(context: Context, study: str, trial: int) -> Next | None:
 
 def _decide(context: Context, study: Study, trial: int) -> Next | None:
     view = study.view()
+    if (running := _running_confirmation(view)) is not None:
+        return Next(CHAIN[0], study.name, running.number)
     if study.get("confirm") and (winner := _unconfirmed_winner(view)) is not None:
         return _push_trial(context, study, trial, _confirmation(study, view, winner))
     end = _over(view, trial)
@@ -77,6 +79,10 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
     if time.time() - view.started >= view.max_hours * 3600:
         return "budget", f"The budget of {view.max_hours:g} hours is spent; {so_far}."
     return None
+
+
+def _running_confirmation(view: StudyView) -> TrialView | None:
+    return next((each for each in view.trials if each.confirms and each.state == "running"), None)
 
 
 def _unconfirmed_winner(view: StudyView) -> TrialView | None:

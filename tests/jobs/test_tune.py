@@ -192,6 +192,16 @@ def test_confirmation_trains_the_winner_from_scratch(world: Any) -> None:
     assert world.context.spool(view.name, view.trials[-1].number).request().inherit is None
 
 
+def test_a_winner_that_is_being_confirmed_is_waited_for(world: Any) -> None:
+    world.environment.play = lambda request: ([0.85], replace(climbing(request)[1], objective=0.85))
+    push = world.push({"cnn.py": world.script, "retune.toml": "confirm = true\n"})
+    step = trained(world, pull.receive(world.context, push))
+    first = tune.run(world.context, step.study, 0)
+    assert first == Next("pull", step.study, 1)
+    assert tune.run(world.context, step.study, 0) == first
+    assert world.context.record.open(step.study).running
+
+
 @pytest.mark.parametrize("objective", [0.71, 0.93, None])
 def test_both_figures_of_a_confirmed_winner_are_told(world: Any, objective: float | None) -> None:
     """And the winner is the one that was found, whatever the same model came to from scratch."""
