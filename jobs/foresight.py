@@ -24,7 +24,7 @@ from jobs.search.sampler import RetuneSampler
 from jobs.source import detect
 from jobs.source.rewrite import CannotRewrite, rewrite
 from jobs.source.script import Reading, Tweak
-from jobs.study import Study, Trial
+from jobs.study import Study, Trial, measured_with
 
 Files = dict[str, bytes]
 MOST = 64
@@ -98,7 +98,7 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
     return RetuneSampler(
         target=facts["target"],
         buildable=tweaked_scripts(context, study).impossible,
-        **study.measured_with(),
+        **measured_with(facts),
         inherits=facts.get("inherit", True),
     )
 

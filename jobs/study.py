@@ -179,6 +179,14 @@ class Record:
         ]
 
 
+def measured_with(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study's accuracies are judged by, under the names that ``jobs.search`` has for it."""
+    return {
+        "chance": facts.get("chance") or CHANCE,
+        "validation_images": facts.get("validation_images"),
+    }
+
+
 class Study:
     """One tuning campaign in the storage."""
 
@@ -202,14 +210,6 @@ class Study:
         with at_once(self._record.database) as storage:
             for key, value in facts.items():
                 storage.set_study_user_attr(self.identifier, key, value)
-
-    def measured_with(self) -> dict[str, Any]:
-        """What accuracies are judged by, under the names that ``jobs.search`` has for it."""
-        facts = self.facts()
-        return {
-            "chance": facts.get("chance") or CHANCE,
-            "validation_images": facts.get("validation_images"),
-        }
 
     def learn(self, result: Result) -> None:
         """Record what only training shows of the data, where it is not known otherwise."""

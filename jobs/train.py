@@ -16,7 +16,7 @@ from jobs.search.diagnosis import diagnose
 from jobs.search.history import History
 from jobs.search.proposal import CONFIRM
 from jobs.search.pruner import PRUNED, RetunePruner
-from jobs.study import Study, Trial
+from jobs.study import Study, Trial, measured_with
 
 POLL_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 0.05, 2.0, 600.0
 END_POLL_SECONDS, END_SECONDS = 0.01, 10.0
@@ -59,7 +59,7 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         inherit=_parent_with_model(context, study, frozen) if inherit else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
-        mirror=_may_be_varied(frozen) and not _knows_mirrors(study),
+        mirror=_may_be_varied(frozen) and not _knows_mirrors(study, facts),
     )
 
 
@@ -70,8 +70,8 @@ def _parent_with_model(context: Context, study: Study, trial: FrozenTrial) -> in
     return parent if is_there else None
 
 
-def _knows_mirrors(study: Study) -> bool:
-    return History(study.frozen(), None).knows_mirrors(study.measured_with()["chance"])
+def _knows_mirrors(study: Study, facts: Mapping[str, Any]) -> bool:
+    return History(study.frozen(), None).knows_mirrors(measured_with(facts)["chance"])
 
 
 def _may_be_varied(trial: FrozenTrial) -> bool:
@@ -134,7 +134,7 @@ def _pruner(context: Context, study: Study, trial: Trial, facts: Mapping[str, An
         target=facts["target"],
         inherits=inherits and has_child,
         ends_first=divides and has_child,
-        **study.measured_with(),
+        **measured_with(facts),
         follows=functools.partial(would_follow, context, study) if goes_on else None,
     )
 
@@ -162,7 +162,8 @@ def _end_overdue(context: Context, spool: Spool) -> None:
 
 def _record(context: Context, study: Study, trial: Trial, spool: Spool, result: Result) -> None:
     study.learn(result)
-    findings = diagnose(list(spool.epochs()), **study.measured_with(), failure=result.failure)
+    measured = measured_with(study.facts())
+    findings = diagnose(list(spool.epochs()), **measured, failure=result.failure)
     facts = {
         "environment": context.environment.describe(),
         "console": spool.console_tail(),

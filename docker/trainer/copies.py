@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from trainer.paths import data_folders, is_below
+from trainer.paths import data_folders, leads_into
 
 _NAMES = ("copyfile", "copy", "copy2", "move")
 
@@ -50,15 +50,15 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _leads_to(path: Any, given: Collection[Path]) -> bool:
-    """Whether it is a link to a file of the data sets, which are in the folders ``given``."""
-    return os.path.islink(path) and not os.path.isdir(path) and is_below(path, given)
+    """Whether it is a link to a file of the data sets; ``given``: their folders, links followed."""
+    return os.path.islink(path) and not os.path.isdir(path) and leads_into(path, given)
 
 
 def _shows(folder: str, given: Collection[Path]) -> bool:
     """Whether there is something of the data sets in it."""
     if not os.path.isdir(folder):
         return False
-    if is_below(folder, given):
+    if leads_into(folder, given):
         return True
     with os.scandir(folder) as entries:
         return any(_leads_to(each.path, given) for each in entries)

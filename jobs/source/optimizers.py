@@ -1,5 +1,6 @@
 """Rewriting the optimizer and its values, given as a text or as an object."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jobs.source import imports, notes
@@ -7,21 +8,15 @@ from jobs.source.additions import unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
-from jobs.source.evaluate.values import Const, Layer, Optimizer
+from jobs.source.evaluate.values import Const, Item, Layer, Optimizer
 from jobs.source.files import Site, Source
 from jobs.source.spelling import spelled
 
 _NOTE = "optimizer"
 
 
-def rewrite_optimizer(
-    change: Change,
-    name: str | None,
-    rate: float | None,
-    averages: bool | None,
-    decay: float | None,
-) -> bool:
-    """Set these values of the optimizer where the script gave (or gives) a text.
+def rewrite_optimizer(change: Change, name: str | None, wanted: Mapping[str, float | bool]) -> bool:
+    """Set the optimizer's name and what it is called with, where the script gave (or gives) a text.
 
     Returns False where it is the pusher's own object, whose values are changed like any other.
     Raises CannotRewrite.
@@ -33,7 +28,7 @@ def rewrite_optimizer(
         if site is None:
             raise CannotRewrite("The optimizer's name is not written in the script.")
         new_name = name or found.value.lower()
-        arguments = _arguments(new_name, rate, averages, decay)
+        arguments = _arguments(new_name, wanted)
         if arguments:
             source = analysis.sources(site.path)
             _introduce(change, site, source.at(site), new_name, arguments)
@@ -45,12 +40,8 @@ def rewrite_optimizer(
         if original is None:
             return False
         new_name = name or found.name.lower()
-        arguments = _arguments(
-            new_name,
-            rate if rate is not None else _constant(found, "learning_rate"),
-            averages if averages is not None else _constant(found, "use_ema"),
-            decay if decay is not None else _constant(found, "weight_decay"),
-        )
+        given = {key: _constant(item) for key, item in found.params.items()}
+        arguments = _arguments(new_name, {**given, **wanted})
         if arguments:
             _introduce(change, found.call, original, new_name, arguments)
         else:
@@ -63,21 +54,19 @@ def rewrite_optimizer(
     return False
 
 
-def _constant(optimizer: Optimizer, name: str) -> Any:
-    item = optimizer.params.get(name)
+def _constant(item: Item) -> Any:
     return item.value if isinstance(item, Const) else None
 
 
-def _arguments(name: str, rate: float | None, averages: bool | None, decay: float | None) -> str:
+def _arguments(name: str, values: Mapping[str, Any]) -> str:
     """What an optimizer is called with that differs from Keras' defaults."""
-    given = []
-    if rate is not None and rate != LEARNING_RATES[name]:
-        given.append(f"learning_rate={rate!r}")
-    if averages:
-        given.append("use_ema=True")
-    if decay is not None and decay != WEIGHT_DECAYS.get(name, 0.0):
-        given.append(f"weight_decay={decay!r}")
-    return ", ".join(given)
+    defaults = {
+        "learning_rate": LEARNING_RATES[name],
+        "use_ema": False,
+        "weight_decay": WEIGHT_DECAYS.get(name, 0.0),
+    }
+    given = {key: values[key] for key in defaults if values.get(key) is not None}
+    return ", ".join(f"{key}={each!r}" for key, each in given.items() if each != defaults[key])
 
 
 def _rename(change: Change, found: Const, name: str) -> None:

@@ -144,13 +144,15 @@ def _change_optimizer(change: Change, rest: dict[str, Value]) -> None:
     current = {k.name: k.value for k in knobs.found(change.analysis)}
     for key, value in wanted.items():
         _valid(_knob(change.analysis, key), value)
-    name, rate, averages, decay = (wanted.get(key) for key in _OPTIMIZER)
+    name = wanted.get("optimizer.name")
+    # A whole number is written as the fraction that it is to Keras.
+    values = {
+        key.removeprefix("optimizer."): value if isinstance(value, bool) else float(value)
+        for key, value in wanted.items()
+        if not isinstance(value, str)
+    }
     if all(_same(current[key], value) for key, value in wanted.items()) or rewrite_optimizer(
-        change,
-        None if name is None else str(name),
-        None if rate is None else float(rate),
-        None if averages is None else bool(averages),
-        None if decay is None else float(decay),
+        change, None if name is None else str(name), values
     ):
         for key in wanted:
             del rest[key]

@@ -68,20 +68,22 @@ def test_the_sentence_a_job_failed_with_is_kept(inline: Any) -> None:
     assert study.get("last_error") == "The Docker Engine does not answer; start it."
 
 
-def test_watch_runs_beside_the_chain(inline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def train_until(watched: threading.Event, inline: Any) -> None:
+    """Have watch run often, and trials end no sooner than it has said so."""
     inline.context.settings.watch_seconds = 0.01
-    watched = threading.Event()
     release = inline.environment.play
-
-    def look(_: object) -> None:
-        watched.set()
 
     def play(request: Any) -> Any:
         assert watched.wait(60)
         return release(request)
 
-    monkeypatch.setattr(watch, "run", look)
     inline.environment.play = play
+
+
+def test_watch_runs_beside_the_chain(inline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = threading.Event()
+    train_until(watched, inline)
+    monkeypatch.setattr(watch, "run", lambda _: watched.set())
     run_push(inline.context, inline.push())
     assert watched.is_set()
 
@@ -89,22 +91,16 @@ def test_watch_runs_beside_the_chain(inline: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_round_of_watch_that_fails_is_not_the_last(
     inline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inline.context.settings.watch_seconds = 0.01
     again = threading.Event()
+    train_until(again, inline)
     failures: list[Exception] = [OperationalError("SELECT", {}, Exception("database is locked"))]
-    release = inline.environment.play
 
     def look(_: object) -> None:
         if failures:
             raise failures.pop()
         again.set()
 
-    def play(request: Any) -> Any:
-        assert again.wait(60)
-        return release(request)
-
     monkeypatch.setattr(watch, "run", look)
-    inline.environment.play = play
     run_push(inline.context, inline.push())
     assert "watch: The storage did not answer" in "\n".join(inline.said)
 

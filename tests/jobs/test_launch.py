@@ -8,6 +8,7 @@ import pytest
 from jobs import launch, pull
 from jobs.errors import RetuneError
 from jobs.scheduler.base import Next
+from jobs.study import measured_with
 
 MLP = """\
 from tensorflow import keras
@@ -144,7 +145,7 @@ def test_chance_is_to_name_the_commonest_class_alone(world: Any) -> None:
     for place in sorted(cats.iterdir())[1:]:
         place.unlink()
     study, _ = launched(world)
-    assert world.context.record.open(study).measured_with() == {
+    assert measured_with(world.context.record.open(study).facts()) == {
         "chance": 0.8,
         "validation_images": 5,
     }

@@ -11,6 +11,7 @@ from jobs.environment.spool import Request, Result
 from jobs.publish import report_folder
 from jobs.scheduler.base import Next
 from jobs.search.pruner import NEAR_TARGET, OUTBID
+from jobs.study import Study, TrialView, measured_with
 from tests.jobs.conftest import SCRIPT, climbing, write_progress
 from tests.waiting import wait_for
 
@@ -23,6 +24,14 @@ def study(world: Any) -> str:
     step = pull.receive(world.context, world.push())
     launch.run(world.context, step.study, 0)
     return str(step.study)
+
+
+def second_trial(world: Any, study: Study) -> TrialView:
+    """Train a study's trial 0, which has been launched, and the one that follows it."""
+    train.run(world.context, study.name, 0)
+    for job in (tune, pull, launch, train):
+        job.run(world.context, study.name, 0 if job is tune else 1)
+    return study.trial(1).view()
 
 
 def failing(failure: Any, reason: str) -> Any:
@@ -224,10 +233,7 @@ def test_a_long_trial_is_ended_after_some_epochs_where_another_tweak_is_worth_mo
     launch.run(world.context, step.study, 0)
     recorded = world.context.record.open(step.study)
     recorded.set("validation_images", 600)
-    train.run(world.context, step.study, 0)
-    for job in (tune, pull, launch, train):
-        job.run(world.context, step.study, 0 if job is tune else 1)
-    trial = recorded.trial(1).view()
+    trial = second_trial(world, recorded)
     assert (trial.state, trial.result.reason) == (
         ("pruned", OUTBID) if is_ended else ("complete", None)
     )
@@ -247,7 +253,7 @@ def test_what_only_training_shows_of_the_data_is_what_accuracies_are_judged_by(w
     world.environment.play = lambda request: ([0.38, 0.4, 0.39, 0.4], result)
     train.run(world.context, step.study, 0)
     study = world.context.record.open(step.study)
-    assert study.measured_with() == {"chance": 0.1, "validation_images": 400}
+    assert measured_with(study.facts()) == {"chance": 0.1, "validation_images": 400}
     assert "chance" not in study.trial(0).view().diagnosis
 
 
@@ -275,10 +281,7 @@ def test_the_last_trial_of_the_budget_is_not_ended_for_one_that_cannot_follow(
     step = pull.receive(world.context, world.push({"cnn.py": script, "retune.toml": wishes}))
     launch.run(world.context, step.study, 0)
     recorded = world.context.record.open(step.study)
-    train.run(world.context, step.study, 0)
-    for job in (tune, pull, launch, train):
-        job.run(world.context, step.study, 0 if job is tune else 1)
-    trial = recorded.trial(1).view()
+    trial = second_trial(world, recorded)
     assert (trial.state, trial.result.reason) == (
         ("pruned", NEAR_TARGET) if is_ended else ("complete", None)
     )

@@ -3,6 +3,7 @@
 import pytest
 from tiny import read_json, run_apart
 
+from jobs.environment.spool import IMAGES
 from tests.trainer.test_finished import write_pets
 
 pytestmark = pytest.mark.tensorflow
@@ -75,7 +76,7 @@ for way in ("converted", "gray", "twice", "nearest", "closed"):
         assert np.array_equal(np.asarray(one), np.asarray(WAYS[way](path))), (way, path)
 """
 OTHERS = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
@@ -116,7 +117,7 @@ for path in Path("pets").rglob("*.*"):
 assert not list(Path(sys.argv[1]).glob("*/*"))
 """
 HARD = """
-import os, resource, sys
+import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
@@ -232,6 +233,6 @@ def test_a_trial_begins_with_what_the_one_before_has_made(own_study):
         result, spool = own_study.run(SCRIPT, data={"pets": "pets"})
         assert result.outcome == "complete", result.reason
         seen.append(read_json(spool, "seen.json"))
-        kept = list((own_study.folder / "trials" / ".images").glob("*/*"))
+        kept = list((own_study.folder / "trials" / IMAGES).glob("*/*"))
         assert len(kept) == len(seen[0])
     assert seen[0] == seen[1]
