@@ -50,8 +50,14 @@ def inherit_into(model: keras.Model, session: Session) -> bool:
             live[index].set_weights(weights)
         state.inherited, state.inheritance = done.share, done.sentences
         whole = not done.anew
-        if surgery.is_whole(parent, child, done) and momentum.take_over(path, model):
-            state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")
+        if surgery.is_whole(parent, child, done):
+            if momentum.take_over(path, model):
+                state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")
+        elif count := momentum.take_over_in_part(path, model, parent, done, live):
+            noun = "weight" if count == 1 else "weights"
+            state.inheritance.append(
+                f"{model.optimizer.name}: goes on with the moments of {count} unchanged {noun}."
+            )
     session.save()
     print(f"Inherited {state.inherited:.0%} of the parameters from trial {number}.", flush=True)
     return whole

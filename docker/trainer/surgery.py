@@ -40,12 +40,14 @@ _NO_IDENTITY = "a new layer that cannot begin as the identity."
 class Inheritance:
     """``weights``: new values by the child's layer index. ``share`` of all parameters that came
     from the parent (0 to 1). ``sentences``: what happened to each layer with weights. ``anew``: how
-    many of them begin with weights of their own."""
+    many of them begin with weights of their own. ``partners``: the parent's layer of each of the
+    child's that has one, by index."""
 
     weights: dict[int, list[Array]]
     share: float
     sentences: list[str]
-    anew: int = 0
+    anew: int
+    partners: dict[int, int]
 
 
 @dataclass
@@ -91,7 +93,7 @@ def inherit(
         _copy_equal(run, pairs)
     total = sum(layer.parameters for layer in child.layers)
     share = run.inherited / total if total else 0.0
-    return Inheritance(run.weights, share, run.sentences, run.anew)
+    return Inheritance(run.weights, share, run.sentences, run.anew, pairs)
 
 
 def is_whole(parent: Network, child: Network, done: Inheritance) -> bool:
