@@ -79,6 +79,10 @@ def diagnose(
       opened, of training, as curve extrapolation takes it (Domhan,
       Springenberg, Hutter, "Speeding Up Automatic Hyperparameter Optimization of Deep Neural
       Networks by Extrapolation of Learning Curves", 2015); or a validation loss that still falls.
+    - noise: what changed is within the error of so few validation images (Bouthillier et al.,
+      "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021, on the test set as a
+      source of variance).
+    - converged: none of these; what is left of it is near its best.
     """
     if failure is not None:
         kind, sentence = _FAILURES.get(failure, ("failed", "It failed, so its curves say nothing."))

@@ -78,6 +78,20 @@ class History:
             - self.error * max(0, fruitless - 1)
         )
 
+    def standing(self, parent: FrozenTrial) -> str:
+        """Why it is a trial's turn to be tweaked: words that follow its name."""
+        measured = [each for each in self.readable if self.accuracy(each) is not None]
+        best = max(measured, key=lambda each: self.accuracy(each) or 0.0, default=None)
+        if best is None:
+            return "the script as pushed"
+        if self.accuracy(parent) == self.accuracy(best):
+            return "the best so far"
+        if self._promise(parent) < self._promise(best):
+            return f"as nothing new can be made of trial {best.number}"
+        if (self.accuracy(parent) or 0.0) < self._promise(best):
+            return f"which rose more than trial {best.number}, the best so far"
+        return f"as tweaks of trial {best.number}, the best so far, brought nothing"
+
     def _gained(self, child: FrozenTrial, parent: FrozenTrial) -> bool:
         return (self.accuracy(child) or 0.0) > (self.accuracy(parent) or 0.0)
 

@@ -179,9 +179,11 @@ class RetuneSampler(BaseSampler):
             runs = parent.number == running
             for finding, each in self._ranked(parent, history, rng, runs):
                 if (runs and each.kind == LONGER) or self._new(parent, each.tweak, history):
-                    return Proposal(
-                        parent.number, each.tweak, each.kind, f"{finding.sentence} {each.answer}"
+                    why = (
+                        f"{_clause(finding)}, so trial {parent.number}, "
+                        f"{history.standing(parent)}, gets {each.answer}."
                     )
+                    return Proposal(parent.number, each.tweak, each.kind, why)
         return self._by_tpe(study, trial, history)
 
     def _new(self, parent: FrozenTrial, tweak: Mapping[str, Value], history: History) -> bool:
@@ -279,7 +281,11 @@ class RetuneSampler(BaseSampler):
                 name: value for name, value in repaired.items() if values(parent).get(name) != value
             }
             if tweak and self._new(parent, tweak, history):
-                why = f"Trial {failed.number} failed. {finding.sentence} {each.answer}"
+                what = _clause(finding)
+                why = (
+                    f"Trial {failed.number} failed, for {what[0].lower()}{what[1:]}, so its tweak "
+                    f"of trial {parent.number} is tried once more with {each.answer}."
+                )
                 return Proposal(parent.number, tweak, "repair", why)
         return None
 
@@ -293,11 +299,14 @@ class RetuneSampler(BaseSampler):
             rng.shuffle(space)
             for name, distribution in space:
                 now = parent.params[name]
-                for value in _near(now, distribution, tpe, told, trial, name):
+                for value, whose in _near(now, distribution, tpe, told, trial, name):
                     if value in LEVELS[1:] and not history.mirrors:
                         continue
                     if value != now and self._new(parent, {name: value}, history):
-                        why = f"The rules are at an end: {name} as TPE or its neighbours have it."
+                        why = (
+                            f"The rules have nothing left to say, so trial {parent.number}, "
+                            f"{history.standing(parent)}, gets {name} = {value}, {whose}."
+                        )
                         return Proposal(parent.number, {name: value}, f"tpe:{name}", why)
         raise Exhausted("Nothing that has not been tried yet can be built from this script.")
 
@@ -325,6 +334,9 @@ def _digest(study: optuna.Study, history: History) -> optuna.Study:
     return digest
 
 
+_BY_TPE, _BESIDE = "as Optuna's TPE would have it", "a value beside its own"
+
+
 def _near(
     now: Any,
     distribution: BaseDistribution,
@@ -332,23 +344,30 @@ def _near(
     study: optuna.Study,
     trial: FrozenTrial,
     name: str,
-) -> Iterator[Any]:
-    """TPE's value, then the neighbours of the present one. Blocks grow and shrink one by one."""
-    if isinstance(distribution, CategoricalDistribution):
-        yield from distribution.choices
-        return
-    if not isinstance(distribution, IntDistribution | FloatDistribution):
-        return
+) -> Iterator[tuple[Any, str]]:
+    """TPE's value, then the neighbours of the present one, each with whose it is.
+
+    Blocks grow and shrink one by one.
+    """
     if name != "blocks":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield tpe.sample_independent(study, trial, name, distribution)
+            yield tpe.sample_independent(study, trial, name, distribution), _BY_TPE
+    if isinstance(distribution, CategoricalDistribution):
+        yield from ((each, _BESIDE) for each in distribution.choices)
+        return
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        return
     step = distribution.step or (1 if isinstance(distribution, IntDistribution) else None)
     factors = (now * 2, now / 2) if distribution.log or step is None else (now + step, now - step)
     for value in factors:
         near = int(value) if isinstance(distribution, IntDistribution) else float(value)
         if distribution.low <= near <= distribution.high:
-            yield near
+            yield near, _BESIDE
+
+
+def _clause(finding: Diagnosis) -> str:
+    return finding.sentence.removesuffix(".")
 
 
 def _lies_in(value: Any, distribution: BaseDistribution) -> bool:

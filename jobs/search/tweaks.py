@@ -19,6 +19,7 @@ MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 parent's weights, and from scratch."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
 AVERAGING, DECAY = "optimizer.use_ema", "optimizer.weight_decay"
+SCHEDULE = "fit.reduce_lr_on_plateau"
 LEAST_STEPS = 30
 """Steps of the optimizer in an epoch from which on the averages of the last hundred (Keras' default
 momentum is 0.99) are some three epochs behind at the most."""
@@ -34,7 +35,7 @@ Tweaked = dict[str, Value]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A tweak of one kind, and in a few words what it is to do."""
+    """A tweak of one kind, and what it gives to the parent: words that follow "gets"."""
 
     kind: str
     tweak: Tweaked
@@ -237,6 +238,16 @@ class Model:
     def _usual_rate(self) -> float:
         return LEARNING_RATES.get(self._all.get("optimizer.name", ""), LEARNING_RATES["adam"])
 
+    def scheduled(self) -> Tweaked:
+        """Steps that are made smaller where validation stops improving (Bengio 2012, section 3.1.1,
+        on schedules that adapt)."""
+        return {SCHEDULE: True} if self.params.get(SCHEDULE) is False else {}
+
+    def scheduled_faster(self) -> Tweaked:
+        """Steps that may be much too large for the end, but not for the beginning."""
+        faster, scheduled = self.rate(10.0), self.scheduled()
+        return {**faster, **scheduled} if faster and scheduled else {}
+
     def adaptive(self) -> Tweaked:
         if self.params.get("optimizer.name") != "sgd":
             return {}
@@ -321,50 +332,65 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
-_LONGER: Maker = (LONGER, Model.longer, "Train longer.")
-_REGULARISE: Maker = ("regularise", Model.regularised, "Regularise: varied images, dropped units.")
-_LARGER_STEPS = "Larger steps again, until the target is near."
-_AVERAGED = "Averaged weights, which are calmer than those of the last step."
-_QUICKER = "Normalised outputs, which make what is new quicker to learn."
-_UNMIRRORED = "Not mirrored ones: those of the validation data were told apart worse."
-_VARIED = "varied images and dropped units keep it from learning by heart."
+_LONGER: Maker = (LONGER, Model.longer, "more epochs")
+_REGULARISE: Maker = ("regularise", Model.regularised, "varied images and dropped units")
+_LARGER_STEPS = "larger steps again, until the target is near"
+_AVERAGED = "averaged weights, which are calmer than those of the last step"
+_QUICKER = "normalised outputs, which make what is new quicker to learn"
+_UNMIRRORED = ", none of them mirrored, as validation images were told apart worse so"
+_VARIED = "varied images and dropped units, which keep it from learning by heart"
 _BOTH: Sequence[Maker] = (
     (
         "deeper-regularised",
         lambda m: m.deeper_regularised(2),
-        f"Two more blocks see larger shapes and leave the dense part fewer weights; {_VARIED}",
+        f"two more blocks, which see larger shapes and leave the dense part fewer weights, and {_VARIED}",
     ),
     (
         "deeper-regularised",
         lambda m: m.deeper_regularised(1),
-        f"One more block sees larger shapes and leaves the dense part fewer weights; {_VARIED}",
+        f"one more block, which sees larger shapes and leaves the dense part fewer weights, and {_VARIED}",
     ),
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
-_SETTLE: Maker = (SETTLE, Model.settled, "Smaller steps from here.")
-_AVERAGE: Maker = (AVERAGE, Model.averaging, "Near the target, the noise of the steps counts.")
-_AUGMENT: Maker = ("augment", Model.augmented, "Vary the images more.")
-_DROP: Maker = ("dropout", Model.dropped, "Drop more units.")
-_DECAY: Maker = ("weight-decay", Model.decayed, "Weights that shrink a little in each step.")
-_DEEPER: Maker = ("deeper", Model.deeper, "One more block sees larger shapes.")
-_TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "Two more blocks see larger shapes.")
-_ALONE: Maker = ("deeper", Model.deeper_alone, "One more block like the last one.")
-_WIDER: Maker = ("wider", Model.wider, "More filters in the last block.")
+_SETTLE: Maker = (SETTLE, Model.settled, "smaller steps from here")
+_AVERAGE: Maker = (
+    AVERAGE,
+    Model.averaging,
+    "averages from here, as the noise of the steps counts near the target",
+)
+_CALMED: Maker = (AVERAGE, Model.averaging, "averages, which change less from epoch to epoch")
+_AUGMENT: Maker = ("augment", Model.augmented, "images that are varied more")
+_DROP: Maker = ("dropout", Model.dropped, "more dropped units")
+_DECAY: Maker = ("weight-decay", Model.decayed, "weights that shrink a little in each step")
+_DEEPER: Maker = ("deeper", Model.deeper, "one more block, which sees larger shapes")
+_TWO_DEEPER: Maker = ("deeper", lambda m: m.deeper(2), "two more blocks, which see larger shapes")
+_ALONE: Maker = ("deeper", Model.deeper_alone, "one more block like the last one")
+_WIDER: Maker = ("wider", Model.wider, "more filters in the last block")
 _WIDEN: Maker = ("wider", Model.wider_where_deepest, _WIDER[2])
-_NARROWER: Maker = ("narrower", Model.narrower, "Fewer filters in the widest block.")
-_KERNEL: Maker = ("kernel", Model.larger_kernel, "A larger first kernel.")
-_NORMALISE: Maker = ("normalise", Model.normalised, "Normalise each block's output.")
-_SMALLER: Maker = ("smaller-dense", Model.smaller_dense, "A smaller dense layer.")
-_LARGER: Maker = ("larger-dense", Model.larger_dense, "A larger dense layer.")
-_FREE: Maker = ("less-regularised", Model.freed, "Regularise less.")
-_SLOWER: Maker = ("slower", lambda m: m.rate(0.3), "Smaller steps.")
-_FASTER: Maker = ("faster", lambda m: m.rate(3.0), "Larger steps.")
-_LOWER: Maker = ("slower", Model.lowered_rate, "Smaller steps.")
-_RAISE: Maker = ("faster", Model.raised_rate, "Larger steps.")
-_CALM: Maker = ("calm", lambda m: m.rate(0.1), "A tenth of the learning rate.")
-_ADAPT: Maker = ("optimizer", Model.adaptive, "Steps of a size of their own for each weight.")
-_HALVE: Maker = ("halve-batch", Model.half_batch, "Half the batch.")
-_SHORTEN: Maker = ("shorten", Model.shorter, "Half the epochs.")
+_NARROWER: Maker = ("narrower", Model.narrower, "fewer filters in the widest block")
+_KERNEL: Maker = ("kernel", Model.larger_kernel, "a larger first kernel")
+_NORMALISE: Maker = ("normalise", Model.normalised, "each block's output normalised")
+_SMALLER: Maker = ("smaller-dense", Model.smaller_dense, "a smaller dense layer")
+_LARGER: Maker = ("larger-dense", Model.larger_dense, "a larger dense layer")
+_FREE: Maker = ("less-regularised", Model.freed, "less regularisation")
+_SLOWER: Maker = ("slower", lambda m: m.rate(0.3), "smaller steps")
+_FASTER: Maker = ("faster", lambda m: m.rate(3.0), "larger steps")
+_SCHEDULE: Maker = (
+    "schedule",
+    Model.scheduled,
+    "steps that are made smaller where validation stops improving",
+)
+_SCHEDULE_FASTER: Maker = (
+    "schedule",
+    Model.scheduled_faster,
+    "much larger steps, which are made smaller where validation stops improving",
+)
+_LOWER: Maker = ("slower", Model.lowered_rate, "smaller steps")
+_RAISE: Maker = ("faster", Model.raised_rate, "larger steps")
+_CALM: Maker = ("calm", lambda m: m.rate(0.1), "a tenth of the learning rate")
+_ADAPT: Maker = ("optimizer", Model.adaptive, "steps of a size of their own for each weight")
+_HALVE: Maker = ("halve-batch", Model.half_batch, "half the batch")
+_SHORTEN: Maker = ("shorten", Model.shorter, "half the epochs")
 
 
 def _of_varied(maker: Maker) -> Maker:
@@ -374,21 +400,24 @@ def _of_varied(maker: Maker) -> Maker:
 
 
 _CLOSE: Maker = _of_varied(
-    (AVERAGE, Model.averaging, "Averages close a gap without making learning slower.")
+    (AVERAGE, Model.averaging, "averages, which close a gap without making learning slower")
 )
 _CLOSE_BY_STEPS: Maker = _of_varied(
     (
         SETTLE,
         Model.settled_instead,
-        "Training hardly leads the best epoch: smaller steps from here.",
+        "smaller steps from here, as training hardly leads the best epoch",
     )
 )
 _LEARN_ON: Maker = _of_varied(
-    (LONGER, Model.longer, "Calm weights still learn from varied images: train longer.")
+    (LONGER, Model.longer, "more epochs, as calm weights still learn from varied images")
 )
 _GROW_FIRST = (_of_varied(_DEEPER), _of_varied(_ALONE), _LEARN_ON)
 _GROW = (_DEEPER, _ALONE, _WIDER, _NORMALISE, _KERNEL, _LARGER)
-_SETTLED = (_DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER, _NORMALISE, _LONGER, _KERNEL, _LARGER)
+_SETTLED = (
+    *(_DEEPER, _ALONE, _REGULARISE, _WIDER, _SLOWER),
+    *(_SCHEDULE, _NORMALISE, _LONGER, _KERNEL, _LARGER),
+)
 _TRAINED = ("overfit", "opening", "jumping", "rising", "underfit", "noise", "converged")
 ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     "out-of-memory": (_HALVE, _NARROWER, _SMALLER),
@@ -405,14 +434,18 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
         *(_NORMALISE, _SMALLER, _SLOWER, _WIDER, _LONGER),
     ),
     "opening": (*_BOTH, _REGULARISE, _DEEPER, _ALONE),
-    "jumping": (_SLOWER, _REGULARISE, _DEEPER, _ALONE, _NORMALISE, _LONGER),
+    "jumping": (_SLOWER, _SCHEDULE, _REGULARISE, _DEEPER, _ALONE, _NORMALISE, _LONGER),
     "crawling": (
         *(_RAISE, _ADAPT, _TWO_DEEPER, _DEEPER, _NORMALISE),
-        *(_FASTER, _LONGER, *_GROW),
+        *(_FASTER, _SCHEDULE_FASTER, _LONGER, *_GROW),
     ),
     "rising": (_LONGER, _DEEPER, _ALONE, _NORMALISE, _WIDER, _SLOWER),
     "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
-    "noise": _SETTLED,
+    # What small steps bring is lost in the noise: first what takes it out, then what may bring much.
+    "noise": (
+        *(_CALMED, _TWO_DEEPER, _DEEPER, _ALONE, _REGULARISE),
+        *(_WIDER, _NORMALISE, _LARGER, _LONGER, _SLOWER),
+    ),
     "converged": _SETTLED,
 }
 AHEAD, AHEAD_OF_VALIDATION = 5, 2
@@ -502,11 +535,11 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             seen.append(tweak)
             unsettled = tweak if kind == AVERAGE else model.unsettled(tweak)
             whole = model.averaged(unsettled)
-            words = [
-                answer,
+            besides = [
                 *([_LARGER_STEPS] if unsettled != tweak else []),
                 *([_QUICKER] if "blocks" in tweak and "batch_norm" in tweak else []),
-                *([_UNMIRRORED] if model.leaves_unmirrored(tweak) else []),
-                *([_AVERAGED] if AVERAGING in whole else []),
+                *([_AVERAGED] if AVERAGING in whole and kind != AVERAGE else []),
             ]
-            yield Candidate(kind, whole, " ".join(words))
+            mirrored = _UNMIRRORED if model.leaves_unmirrored(tweak) else ""
+            along = f", along with {' and '.join(besides)}" if besides else ""
+            yield Candidate(kind, whole, f"{answer}{mirrored}{along}")

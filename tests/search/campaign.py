@@ -49,6 +49,7 @@ def distribution_of(name: str) -> BaseDistribution:
         "optimizer.name": CategoricalDistribution(["adam", "sgd"]),
         "optimizer.use_ema": CategoricalDistribution([False, True]),
         "optimizer.weight_decay": FloatDistribution(0.0, 0.1),
+        "fit.reduce_lr_on_plateau": CategoricalDistribution([False, True]),
     }
     if name.startswith("dropout"):
         return FloatDistribution(0.0, 0.7, step=0.05)

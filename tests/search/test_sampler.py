@@ -68,13 +68,13 @@ def test_a_widening_gap_is_answered_by_a_block_and_regularisation_with_the_numbe
     assert second.user_attrs["kind"] == "deeper-regularised"
     assert second.user_attrs["tweak"] == BOTH
     assert "0.9" in second.user_attrs["sentence"]
-    assert "Normalised outputs" in second.user_attrs["sentence"]
+    assert "normalised outputs" in second.user_attrs["sentence"]
 
 
 def test_batches_of_few_images_are_not_normalised():
     few = Campaign(lambda values, trial: OVERFIT, start=START | {"fit.batch_size": 4}).steps(2)[1]
     assert few.user_attrs["tweak"] == {k: v for k, v in BOTH.items() if k != "batch_norm"}
-    assert "Normalised" not in few.user_attrs["sentence"]
+    assert "normalised" not in few.user_attrs["sentence"]
 
 
 def test_a_gap_is_answered_by_regularisation_where_no_block_can_be_added():
@@ -364,7 +364,7 @@ def test_what_follows_smaller_steps_takes_larger_ones_again():
     assert trials[1].params["optimizer.learning_rate"] == 3e-4
     assert trials[2].user_attrs["parent"] == 1
     assert trials[2].params["optimizer.learning_rate"] == 1e-3
-    assert "Larger steps again" in trials[2].user_attrs["sentence"]
+    assert "larger steps again" in trials[2].user_attrs["sentence"]
 
 
 PLAIN = {**START, "optimizer.use_ema": False}
@@ -373,7 +373,7 @@ PLAIN = {**START, "optimizer.use_ema": False}
 def test_averaged_weights_come_with_the_first_tweak_and_stay():
     trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=87).steps(5)
     assert trials[1].user_attrs["tweak"] == {**BOTH, "optimizer.use_ema": True}
-    assert "Averaged weights" in trials[1].user_attrs["sentence"]
+    assert "averaged weights" in trials[1].user_attrs["sentence"]
     assert all(each.params["optimizer.use_ema"] for each in trials[1:])
     few = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=12).steps(5)
     assert not any(each.params["optimizer.use_ema"] for each in few)
@@ -609,7 +609,7 @@ def test_images_are_mirrored_unless_that_was_seen_to_make_others_of_them(cost, l
     campaign = Campaign(lambda values, trial: OVERFIT, mirroring=cost)
     _, second = campaign.steps(2)
     assert second.params["augmentation"] == level
-    assert ("Not mirrored" in second.user_attrs["sentence"]) is (level != "medium")
+    assert ("none of them mirrored" in second.user_attrs["sentence"]) is (level != "medium")
 
 
 def test_where_the_rules_are_at_an_end_nothing_is_mirrored_either():
@@ -692,3 +692,37 @@ def test_a_repair_of_new_layers_does_not_average_their_first_weights():
     assert third.user_attrs["kind"] == "repair"
     assert third.params["fit.batch_size"] == 16
     assert third.params["optimizer.use_ema"] is False
+
+
+SCHEDULE = "fit.reduce_lr_on_plateau"
+
+
+def test_jumping_steps_are_made_smaller_and_then_by_a_schedule():
+    jumping = epochs(
+        [0.6, 0.62, 0.6, 0.63, 0.61, 0.63, 0.62, 0.63],
+        [0.6, 0.55, 0.61, 0.54, 0.62, 0.55, 0.61, 0.56],
+        val_loss=[0.7, 1.2, 0.6, 1.3, 0.65, 1.25, 0.6, 1.2],
+    )
+    start = START | {SCHEDULE: False}
+    trials = Campaign(lambda values, trial: jumping, start=start).steps(3)
+    assert [each.user_attrs["kind"] for each in trials[1:]] == ["slower", "schedule"]
+    assert trials[2].user_attrs["tweak"] == {SCHEDULE: True}
+
+
+def test_crawling_steps_are_made_much_larger_only_with_a_schedule():
+    held = dict.fromkeys(("blocks", "batch_norm"), "as it is")
+    start = START | {SCHEDULE: False}
+    trials = Campaign(lambda values, trial: CRAWLS, start=start, held=held).steps(3)
+    rate, parent = "optimizer.learning_rate", trials[2].user_attrs["parent"]
+    assert trials[1].user_attrs["tweak"] == {rate: 3e-3}
+    assert trials[2].user_attrs["tweak"] == {rate: 10 * trials[parent].params[rate], SCHEDULE: True}
+
+
+def test_noise_is_answered_by_what_takes_it_out_and_then_by_what_may_bring_much():
+    flat = epochs([0.75] * 6, [0.62, 0.71, 0.66, 0.7, 0.64, 0.69])
+    campaign = Campaign(lambda values, trial: flat, start=PLAIN, steps=87, images=100)
+    trials = campaign.steps(3)
+    assert "100 validation images" in trials[1].user_attrs["sentence"]
+    assert trials[1].user_attrs["kind"] == "average"
+    assert trials[2].user_attrs["kind"] == "deeper"
+    assert trials[2].user_attrs["tweak"]["blocks"] == 4
