@@ -16,6 +16,7 @@ from trainer.averaging import Averaging, steps_taken, swap
 from trainer.failures import Ending
 from trainer.inherit import inherit_into, is_convolutional
 from trainer.mirroring import fingerprint
+from trainer.network import Array
 from trainer.session import Session
 from trainer.spool import Epoch
 from trainer.tracing import build_optimizer
@@ -34,6 +35,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
 
     ``first`` and ``epochs``: the planned epochs of this ``fit`` as Keras counts them, from and to.
     ``averages``: puts averaged weights in place after each epoch, where the optimizer keeps them.
+    ``images``: gives some of those that it trains on, where they can be had.
     """
 
     # Keras then calls the batch hooks from a thread and need not wait for each step's metrics.
@@ -47,6 +49,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         epochs: int,
         says: bool,
         averages: Averaging | None = None,
+        images: Callable[[], Array | None] = lambda: None,
     ) -> None:
         super().__init__()
         self._session = session
@@ -55,6 +58,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._epochs = epochs
         self._says = says
         self._averages = averages
+        self._images = images
         self._began = 0.0
         self._kept = time.monotonic()
         self._epoch = 0
@@ -77,7 +81,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         if fit.checkpoint is not None and self._resume(fit.checkpoint):
             return
         inherits = self._is_to_inherit()
-        whole = inherits and inherit_into(self.model, session)
+        whole = inherits and inherit_into(self.model, session, self._images)
         is_new = inherits or not steps_taken(self.model)
         if self._averages is not None and is_new and not whole:
             self._averages.begin_late()

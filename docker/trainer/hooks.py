@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from trainer import averaging, metrics, mirroring
+from trainer import averaging, metrics, mirroring, samples, undoing
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.lists import as_arrays
@@ -85,9 +85,13 @@ class Hooks:
         averages = averaging.Averaging() if averaging.wanted(model, others) else None
         if averages is not None:
             session.state.note(averaging.NOTE)
-        follower = Follower(
-            session, others, first, given.get("epochs", 1), given.get("verbose") != 0, averages
-        )
+
+        def images() -> samples.Array | None:
+            found = samples.of_training(given, undoing.MOST_IMAGES)
+            return None if found is None else found.images
+
+        epochs, says = given.get("epochs", 1), given.get("verbose") != 0
+        follower = Follower(session, others, first, epochs, says, averages, images)
         callbacks = [*filter(None, [averages]), *others, follower]
         look = functools.partial(self._look_in_the_mirror, model, given, follower)
         self._inside = True

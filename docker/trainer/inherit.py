@@ -2,12 +2,14 @@
 
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import keras
 
-from trainer import momentum, network, surgery
+from trainer import momentum, network, surgery, undoing
+from trainer.network import Array
 from trainer.session import Session
 from trainer.spool import Trial
 
@@ -18,11 +20,12 @@ def is_convolutional(model: keras.Model) -> bool:
     return any("conv2d" in type(each).__name__.lower() for each in layers)
 
 
-def inherit_into(model: keras.Model, session: Session) -> bool:
+def inherit_into(model: keras.Model, session: Session, images: Callable[[], Array | None]) -> bool:
     """Give a built model what it can take from ``trials/<inherit>/model.keras``, and report it.
 
-    Gives whether no layer begins anew. A model file that is missing or cannot be read leaves the
-    weights fresh, with a note.
+    ``images`` gives some of those that it trains on, where they can be had. Gives whether no layer
+    begins anew. A model file that is missing or cannot be read leaves the weights fresh, with a
+    note.
     """
     number = session.request.inherit
     if number is None:
@@ -48,8 +51,13 @@ def inherit_into(model: keras.Model, session: Session) -> bool:
         done = surgery.inherit(parent, child, seed=seed)
         for index, weights in done.weights.items():
             live[index].set_weights(weights)
-        state.inherited, state.inheritance = done.share, done.sentences
-        whole = not done.anew
+        new = [live[index] for index in done.undoing]
+        # Beside other new layers, whose weights follow, fresh ones let the network learn sooner.
+        undone = bool(new) and not done.anew and undoing.undo(model, new, images())
+        how = undoing.UNDONE if undone else f"begins anew, {surgery.NEW_NORMALISATION}"
+        state.inherited = done.share
+        state.inheritance = [*done.sentences, *(f"{each.name}: {how}" for each in new)]
+        whole = not done.anew and (undone or not new)
         if surgery.is_whole(parent, child, done):
             if momentum.take_over(path, model):
                 state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")

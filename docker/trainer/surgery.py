@@ -33,6 +33,7 @@ _BRIDGES = frozenset({"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"}
 _RECTIFIERS = ("relu", "sigmoid", "softmax")
 
 _OTHER_INPUT = "what it sees is not what the parent's layer saw."
+NEW_NORMALISATION = "a new normalisation."
 _NO_IDENTITY = "a new layer that cannot begin as the identity."
 
 
@@ -41,13 +42,16 @@ class Inheritance:
     """``weights``: new values by the child's layer index. ``share`` of all parameters that came
     from the parent (0 to 1). ``sentences``: what happened to each layer with weights. ``anew``: how
     many of them begin with weights of their own. ``partners``: the parent's layer of each of the
-    child's that has one, by index."""
+    child's that has one, by index. ``undoing``: new normalisations of what the parent computed:
+    with statistics of the data they can begin by undoing themselves. Until then they are fresh, and
+    none of ``anew``."""
 
     weights: dict[int, list[Array]]
     share: float
     sentences: list[str]
     anew: int
     partners: dict[int, int]
+    undoing: list[int]
 
 
 @dataclass
@@ -60,6 +64,7 @@ class _Run:
     inherited: float = 0.0
     anew: int = 0
     sentences: list[str] = field(default_factory=list)
+    undoing: list[int] = field(default_factory=list)
 
     def take(self, index: int, weights: Sequence[Array], share: float, sentence: str) -> None:
         layer = self.child.layers[index]
@@ -93,7 +98,7 @@ def inherit(
         _copy_equal(run, pairs)
     total = sum(layer.parameters for layer in child.layers)
     share = run.inherited / total if total else 0.0
-    return Inheritance(run.weights, share, run.sentences, run.anew, pairs)
+    return Inheritance(run.weights, share, run.sentences, run.anew, pairs, run.undoing)
 
 
 def is_whole(parent: Network, child: Network, done: Inheritance) -> bool:
@@ -304,7 +309,10 @@ class _Chain:
     def _normalization(self, index: int, layer: Layer, partner: Layer | None) -> None:
         incoming = self._incoming(layer.weights[0].shape[0])
         if partner is None:
-            self._run.fresh(index, "a new normalisation.")
+            if incoming.known.all() and layer.config.get("center") and layer.config.get("scale"):
+                self._run.undoing.append(index)
+            else:
+                self._run.fresh(index, NEW_NORMALISATION)
         elif not incoming.come_from(partner.weights[0].shape[0]):
             self._run.fresh(index, _OTHER_INPUT)
         else:

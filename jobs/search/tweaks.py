@@ -343,12 +343,12 @@ _BOTH: Sequence[Maker] = (
     (
         "deeper-regularised",
         lambda m: m.deeper_regularised(2),
-        f"two more blocks, which see larger shapes and leave the dense part fewer weights, and {_VARIED}",
+        f"two more blocks, which see larger shapes and leave the dense part less, and {_VARIED}",
     ),
     (
         "deeper-regularised",
         lambda m: m.deeper_regularised(1),
-        f"one more block, which sees larger shapes and leaves the dense part fewer weights, and {_VARIED}",
+        f"one more block, which sees larger shapes and leaves the dense part less, and {_VARIED}",
     ),
 )
 _VARY: Maker = ("regularise", Model.first_regularised, _REGULARISE[2])
@@ -441,7 +441,7 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
     ),
     "rising": (_LONGER, _DEEPER, _ALONE, _NORMALISE, _WIDER, _SLOWER),
     "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
-    # What small steps bring is lost in the noise: first what takes it out, then what may bring much.
+    # What small steps bring is lost in it: first what takes it out, then what may bring much.
     "noise": (
         *(_CALMED, _TWO_DEEPER, _DEEPER, _ALONE, _REGULARISE),
         *(_WIDER, _NORMALISE, _LARGER, _LONGER, _SLOWER),

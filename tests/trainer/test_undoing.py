@@ -1,0 +1,125 @@
+"""Normalisations in a network that was trained without them begin as the identity."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trainer.tiny import DATA, FIT, MODEL
+
+pytestmark = pytest.mark.tensorflow
+
+keras = pytest.importorskip("keras")
+from keras import layers as L  # noqa: E402, N812
+from trainer import samples, undoing  # noqa: E402
+
+IMAGES = np.random.default_rng(0).normal(size=(32, 12, 12, 3)).astype("float32")
+WITHIN = '    layers.Conv2D(4, 3, activation="relu"),\n'
+NORMALISED = MODEL.replace(WITHIN, WITHIN + "    layers.BatchNormalization(momentum=0.9),\n")
+
+
+def pair(functional: bool = False) -> tuple[Any, Any]:
+    """A network, and the same with normalisations between its layers."""
+
+    def build(normalised: bool) -> Any:
+        parts: list[Any] = []
+        for filters in (4, 6):
+            parts += [L.Conv2D(filters, 3, activation="relu"), L.MaxPooling2D()]
+            parts += [L.BatchNormalization()] if normalised else []
+        parts += [L.Flatten(), L.Dense(2, activation="softmax")]
+        if not functional:
+            return keras.Sequential([keras.Input((12, 12, 3)), *parts])
+        inputs = tensor = keras.Input((12, 12, 3))
+        for each in parts:
+            tensor = each(tensor)
+        return keras.Model(inputs, tensor)
+
+    plain, normalised = build(False), build(True)
+    random = np.random.default_rng(1)
+    for layer in plain.layers:
+        layer.set_weights(
+            [each + random.normal(0, 0.1, each.shape) for each in layer.get_weights()]
+        )
+    with_weights = [each for each in plain.layers if each.weights]
+    others = [each for each in normalised.layers if each.weights and not is_new(each)]
+    for one, other in zip(with_weights, others, strict=True):
+        other.set_weights(one.get_weights())
+    return plain, normalised
+
+
+def is_new(layer: Any) -> bool:
+    return isinstance(layer, L.BatchNormalization)
+
+
+def difference(one: Any, other: Any) -> float:
+    return float(np.abs(np.asarray(one) - np.asarray(other)).max())
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_the_network_computes_what_it_did(functional):
+    plain, normalised = pair(functional)
+    assert undoing.undo(normalised, [x for x in normalised.layers if is_new(x)], IMAGES)
+    assert difference(plain(IMAGES), normalised(IMAGES)) < 1e-5
+    # In training by the statistics of the batch, which are those of these images.
+    assert difference(plain(IMAGES), normalised(IMAGES, training=True)) < 1e-5
+    for each in normalised.layers:
+        assert not is_new(each) or float(np.asarray(each.moving_mean).max()) > 0.1
+
+
+def test_without_images_they_are_left_as_they_are():
+    _, normalised = pair()
+    new = [each for each in normalised.layers if is_new(each)]
+    before = [each.get_weights() for each in new]
+    for images in (None, IMAGES[:, :, :, :1], IMAGES[:, :3]):
+        assert not undoing.undo(normalised, new, images)
+        for each, weights in zip(new, before, strict=True):
+            assert all(map(np.array_equal, each.get_weights(), weights))
+
+
+def test_a_trial_that_is_normalised_begins_where_its_parent_ended(study):
+    _, parent = study.run(DATA + MODEL + FIT.replace("epochs=3", "epochs=8"))
+    fit = FIT.replace("epochs=3", "epochs=1")
+    number = int(parent.folder.name)
+    _, same = study.run(DATA + MODEL + fit, inherit=number)
+    result, child = study.run(DATA + NORMALISED + fit, inherit=number)
+    assert "batch_normalization: new, begins by undoing itself." in result.inheritance
+    first, parents = next(child.epochs()), next(same.epochs())
+    assert first.loss == pytest.approx(parents.loss, abs=0.02)
+
+
+def test_beside_other_new_layers_they_begin_fresh(study):
+    _, parent = study.run(DATA + MODEL + FIT)
+    more = NORMALISED.replace(
+        "layers.Flatten()", "layers.Conv2D(4, 3, strides=2), layers.Flatten()"
+    )
+    result, _ = study.run(DATA + more + FIT, inherit=int(parent.folder.name))
+    assert "batch_normalization: begins anew, a new normalisation." in result.inheritance
+
+
+def test_a_generator_is_not_read_for_them(study):
+    _, parent = study.run(DATA + MODEL + FIT)
+    generator = """
+def batches():
+    while True:
+        for start in range(0, 64, 16):
+            yield x[start : start + 16], y[start : start + 16]
+
+model.fit(batches(), steps_per_epoch=4, epochs=2, validation_data=(x[64:80], y[64:80]))
+"""
+    result, _ = study.run(DATA + NORMALISED + generator, inherit=int(parent.folder.name))
+    assert result.outcome == "complete"
+    assert "batch_normalization: begins anew, a new normalisation." in result.inheritance
+
+
+def test_images_are_read_from_all_over_the_data_and_the_draws_stay():
+    x, y = np.arange(1000.0).reshape(1000, 1, 1, 1), np.zeros(1000)
+    np.random.seed(3)
+    wanted = np.random.random()
+    np.random.seed(3)
+    found = samples.of_training({"x": x, "y": y}, 100)
+    assert found is not None
+    assert np.random.random() == wanted
+    assert 50 < len(found.images) <= 100
+    assert found.images.max() > 700
+    assert not found.are_all
+    assert samples.of_training({"x": iter([(x, y)])}, 100) is None
