@@ -1,12 +1,14 @@
 """Tweaks made once, and before they are asked for: while a script comes to its end.
 
-Where the jobs run in one process, rewriting a script and reading what it became stood between two
-trainings. So the choice is made as if no more would come: beside a trial's last planned epoch, and
-once more while its script is busy with what it does after ``fit``. It is made anew when the result
-is there, and where it is the same, what it needs is done.
+Rewriting a script, reading what it became and committing it stood between two trainings. So the
+choice is made as if no more would come: beside a trial's last planned epoch, and once more while
+its script is busy with what it does after ``fit``. It is made anew when the result is there, and
+where it is the same, what it needs is done. What is made is kept in the study's folder, for jobs
+that run in processes of their own.
 """
 
 import copy
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,9 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from jobs.context import Context
 from jobs.environment.spool import Result
+from jobs.files import write_whole
+from jobs.repository import Repository
 from jobs.search.history import curves, result
 from jobs.search.proposal import Proposal
 from jobs.search.sampler import RetuneSampler
@@ -25,32 +31,53 @@ from jobs.source import detect
 from jobs.source.rewrite import CannotRewrite, rewrite
 from jobs.source.script import Reading, Tweak
 from jobs.study import Study, Trial, measured_with
+from jobs.trial_commit import TrialCommit, planned_commit
 
 Files = dict[str, bytes]
 MOST = 64
 """So many are remembered, the newest ones."""
+MOST_KEPT = 4
+"""So many are kept in the study's folder."""
+
+
+@dataclass(config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+class Prepared:
+    """What a tweak of a trial makes: changed files, how the script reads then, and its commit."""
+
+    files: Files
+    reading: Reading | None = None
+    message: str | None = None
+    commit: str | None = None
+
+
+_PREPARED = TypeAdapter(Prepared)
 
 
 class TweakedScripts:
-    """The tweaks of a study that this process has made, and how their scripts read.
+    """The tweaks of a study that were made, and how their scripts read.
 
-    ``sources``: the folder with the checkouts of the trials. ``facts``: the study's; ``script``,
-    ``hold`` and ``allow`` are the same for all of its trials.
+    ``sources``: the folder with the checkouts of the trials. ``folder``: where those that were made
+    ahead are kept. ``facts``: the study's; ``script``, ``hold`` and ``allow`` are the same for all
+    of its trials.
     """
 
-    def __init__(self, sources: Path, facts: Mapping[str, Any]) -> None:
-        self._sources, self._script = sources, facts["script"]
+    def __init__(self, sources: Path, folder: Path, facts: Mapping[str, Any]) -> None:
+        self._sources, self._folder, self._script = sources, folder, facts["script"]
         self._wishes = {name: facts.get(name, []) for name in ("hold", "allow")}
-        self._files: dict[str, Files] = {}
-        self._readings: dict[str, Reading] = {}
+        self._known: dict[str, Prepared] = {}
 
     def files(self, parent: int, tweak: Tweak) -> Files:
         """The files of a trial that a tweak of it changes. Raises CannotRewrite."""
+        return self._prepared(parent, tweak).files
+
+    def _prepared(self, parent: int, tweak: Tweak) -> Prepared:
         key = _key(parent, tweak)
-        if key not in self._files:
+        if (found := self._remembered(key)) is None:
             root = self._sources / str(parent)
-            _keep(self._files, key, rewrite(root, self._script, tweak, **self._wishes))
-        return self._files[key]
+            found = self._known[key] = Prepared(rewrite(root, self._script, tweak, **self._wishes))
+            for old in list(self._known)[:-MOST]:
+                del self._known[old]
+        return found
 
     def impossible(self, parent: int, tweak: Tweak) -> str | None:
         """Why the tweaked script could not be built, or None where it could."""
@@ -60,37 +87,60 @@ class TweakedScripts:
             return str(error)
         return None
 
-    def read(self, parent: int, tweak: Tweak) -> None:
-        """Read the tweaked script for whoever asks for its ``reading``. Raises RetuneError."""
-        key, root = _key(parent, tweak), self._sources / str(parent)
-        if key not in self._readings:
-            changed = self.files(parent, tweak)
-            reading = detect.read(root, self._script, **self._wishes, changed=changed)
-            _keep(self._readings, key, reading)
-
     def reading(self, parent: int | None, tweak: Tweak, trial: int) -> Reading | None:
         """How a trial's script reads, where that is known: only if the tweak is what it has.
 
         A branch that an earlier study left on the remote may hold another one.
         """
-        if parent is None or (found := self._readings.get(_key(parent, tweak))) is None:
+        found = None if parent is None else self._remembered(_key(parent, tweak))
+        if found is None or found.reading is None:
             return None
         root = self._sources / str(trial)
         try:
-            files = self.files(parent, tweak).items()
-            same = all((root / path).read_bytes() == content for path, content in files)
+            same = all((root / path).read_bytes() == text for path, text in found.files.items())
         except OSError:
             return None
-        return found if same else None
+        return found.reading if same else None
+
+    def commit(self, parent: int, tweak: Tweak, message: str) -> str | None:
+        """The commit of a tweak that was made ahead with this message."""
+        found = self._remembered(_key(parent, tweak))
+        return found.commit if found is not None and found.message == message else None
+
+    def prepare(
+        self, parent: int, tweak: Tweak, repository: Repository, planned: TrialCommit
+    ) -> None:
+        """Read the tweaked script and commit it, for whoever asks. Raises RetuneError."""
+        key, root = _key(parent, tweak), self._sources / str(parent)
+        found = self._prepared(parent, tweak)
+        if found.reading is None:
+            found.reading = detect.read(root, self._script, **self._wishes, changed=found.files)
+        if found.message != planned.message:
+            found.commit = repository.make_commit(planned.parent, found.files, planned.message)
+            found.message = planned.message
+        write_whole(self._place(key), _PREPARED.dump_json(found))
+        kept = sorted(self._folder.glob("*.json"), key=lambda each: each.stat().st_mtime)
+        for old in kept[:-MOST_KEPT]:
+            old.unlink(missing_ok=True)
+
+    def _remembered(self, key: str) -> Prepared | None:
+        if key not in self._known:
+            with suppress(OSError, ValidationError):
+                self._known[key] = _PREPARED.validate_json(self._place(key).read_bytes())
+        return self._known.get(key)
+
+    def _place(self, key: str) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
 
 
 def tweaked_scripts(context: Context, study: Study) -> TweakedScripts:
     """Those of this process. The script is known once job 2 has read trial 0."""
     if study.name not in context.tweaked_scripts:
-        sources = context.source(study.name, 0).parent
-        context.tweaked_scripts[study.name] = TweakedScripts(sources, study.facts())
-    found: TweakedScripts = context.tweaked_scripts[study.name]
-    return found
+        sources, folder = context.source(study.name, 0).parent, context.folder(study.name)
+        found = TweakedScripts(sources, folder / "foreseen", study.facts())
+        context.tweaked_scripts[study.name] = found
+    known: TweakedScripts = context.tweaked_scripts[study.name]
+    return known
 
 
 def make_sampler(context: Context, study: Study) -> RetuneSampler:
@@ -106,7 +156,8 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
 def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
     """Make the tweak that follows a trial if it ends with the epochs it has, as ``state``.
 
-    Nothing is recorded. What goes wrong, whatever it is, shows where the tweak is needed.
+    Its commit is in no branch yet, and nothing is recorded. What goes wrong, whatever it is, shows
+    where the tweak is needed.
     """
     with suppress(Exception):
         _foresee(context, study, trial, state)
@@ -115,7 +166,9 @@ def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> 
 def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
     chosen = _would_follow(context, study, trial.number, state)
     if chosen is not None:
-        tweaked_scripts(context, study).read(chosen.parent, chosen.tweak)
+        planned = planned_commit(study, len(study.frozen()), chosen)
+        scripts = tweaked_scripts(context, study)
+        scripts.prepare(chosen.parent, chosen.tweak, context.repository, planned)
 
 
 def would_follow(context: Context, study: Study, trial: FrozenTrial) -> Proposal | None:
@@ -168,9 +221,3 @@ def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTr
 
 def _key(parent: int, tweak: Tweak) -> str:
     return json.dumps([parent, tweak], sort_keys=True)
-
-
-def _keep(known: dict[str, Any], key: str, value: Any) -> None:
-    known[key] = value
-    for old in list(known)[:-MOST]:
-        del known[old]

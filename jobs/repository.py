@@ -187,19 +187,10 @@ class Repository:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def commit_trial(
-        self, study: str, trial: int, parent: str, changes: Mapping[str, bytes], message: str
-    ) -> str:
-        """Commit changed files on top of ``parent`` as the trial's branch; give the commit id.
-
-        Where the branch exists already, its commit is given and nothing is made.
-        """
+    def make_commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
+        """Commit changed files on top of ``parent``, in no branch; give the commit id."""
         mirror = self._mirror()
-        reference = f"refs/heads/{trial_branch(study, trial)}"
         with self._lock:
-            for each in (reference, f"refs/remotes/origin/{trial_branch(study, trial)}"):
-                if known := _resolve(mirror, each):
-                    return known
             base = self._commit(parent)
             index = git.IndexFile.from_tree(mirror, base)
             for path, content in changes.items():
@@ -214,8 +205,40 @@ class Repository:
                 author=_AUTHOR,
                 committer=_AUTHOR,
             )
-            mirror.git.update_ref(reference, made.hexsha)
             return made.hexsha
+
+    def commit_trial(
+        self,
+        study: str,
+        trial: int,
+        parent: str,
+        changes: Mapping[str, bytes],
+        message: str,
+        *,
+        ahead: str | None = None,
+    ) -> str:
+        """Commit changed files on top of ``parent`` as the trial's branch; give the commit id.
+
+        Where the branch exists already, its commit is given and nothing is made. ``ahead``: the id
+        that ``make_commit`` gave for the same, which is taken if it is still there.
+        """
+        mirror = self._mirror()
+        reference = f"refs/heads/{trial_branch(study, trial)}"
+        with self._lock:
+            for each in (reference, f"refs/remotes/origin/{trial_branch(study, trial)}"):
+                if known := _resolve(mirror, each):
+                    return known
+            is_there = ahead is not None and self._follows(ahead, parent)
+            made = ahead if ahead and is_there else self.make_commit(parent, changes, message)
+            mirror.git.update_ref(reference, made)
+            return made
+
+    def _follows(self, commit: str, parent: str) -> bool:
+        """Whether a commit is in the mirror, and follows another one alone."""
+        try:
+            return [each.hexsha for each in self._commit(commit).parents] == [parent]
+        except (CommitGoneError, ValueError):  # GitPython reads a full id only when asked
+            return False
 
     def push(self, commit: str, branch: str) -> None:
         """Set one of Retune's own branches of the remote to a commit."""

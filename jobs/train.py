@@ -90,7 +90,6 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
     # The first look writes the page, which a script at its start leaves no processor for; the first
     # trial is looked at at once, so that there is a page.
     look, is_published = time.monotonic() + (LOOK_SECONDS if trial.number else 0.0), False
-    in_one_process = context.settings.scheduler == "inline"
     at_its_end_until = 0.0
     while True:
         result = spool.result()  # read before the epochs: once it is there, they all are
@@ -106,7 +105,7 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
                 ending = TrialState.COMPLETE
             is_last = epoch.epoch >= epoch.epochs > 1 or ending == TrialState.PRUNED
             at_its_end_until = time.monotonic() + END_SECONDS if is_last else 0.0
-        if ending is not None and in_one_process:
+        if ending is not None:
             foresee(context, study, trial, ending)
         seen = max(seen, len(epochs))
         if result is not None:

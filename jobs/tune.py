@@ -6,12 +6,12 @@ from jobs.context import Context
 from jobs.ending import complete_ending, end_study
 from jobs.foresight import make_sampler, tweaked_scripts
 from jobs.publish import publish_for_build
-from jobs.repository import PARENT_TRAILER, STUDY_TRAILER, TRIAL_TRAILER, trial_branch
+from jobs.repository import trial_branch
 from jobs.scheduler.base import CHAIN, Next
 from jobs.search.proposal import CONFIRM, Proposal
 from jobs.search.sampler import Exhausted
-from jobs.source.words import describe
 from jobs.study import Outcome, Study, StudyView, Trial, TrialView
+from jobs.trial_commit import planned_commit
 
 FAILURES_IN_A_ROW = 3
 HOPELESS = ("script-error", "no-fit", "no-accuracy")
@@ -141,35 +141,19 @@ def _push_trial(context: Context, study: Study, trial: int, proposal: Proposal |
 
 def _commit(context: Context, study: Study, trial: Trial, proposal: Proposal) -> tuple[str, str]:
     """The trial's tweak in words, and the commit that holds it."""
-    parent = study.trial(proposal.parent).frozen().user_attrs
+    planned = planned_commit(study, trial.number, proposal)
     if not proposal.tweak:
-        return "from scratch", str(parent.get("commit"))
-    before = parent.get("values", {})
-    words = describe(before, {**before, **proposal.tweak})
-    if proposal.kind == CONFIRM:
-        words = f"from scratch, {words}"
+        return planned.words, planned.parent
+    scripts = tweaked_scripts(context, study)
     commit = context.repository.commit_trial(
         study.name,
         trial.number,
-        str(parent.get("commit")),
-        tweaked_scripts(context, study).files(proposal.parent, proposal.tweak),
-        _message(study, trial, proposal, words),
+        planned.parent,
+        scripts.files(proposal.parent, proposal.tweak),
+        planned.message,
+        ahead=scripts.commit(proposal.parent, proposal.tweak, planned.message),
     )
-    return words, commit
-
-
-def _message(study: Study, trial: Trial, proposal: Proposal, words: str) -> str:
-    subject = f"Trial {trial.number}: {words}"
-    body = proposal.sentence
-    if len(subject) > 100:
-        subject, body = f"Trial {trial.number}: {proposal.kind}", f"{words}.\n\n{body}"
-    trailers = {
-        STUDY_TRAILER: study.name,
-        TRIAL_TRAILER: trial.number,
-        PARENT_TRAILER: proposal.parent,
-    }
-    lines = [f"{key}: {value}" for key, value in trailers.items()]
-    return "\n".join([subject, "", body, "", *lines]) + "\n"
+    return planned.words, commit
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import pytest
 from optuna.trial import TrialState
 
 from jobs import foresight, launch, pull, train, tune
+from jobs.context import make_context
 from jobs.environment.spool import Request, Result
+from jobs.repository import Repository
 from jobs.scheduler.base import Next
 from jobs.search.pruner import FLAT
 from jobs.source import detect
@@ -213,25 +215,71 @@ def test_what_goes_wrong_ahead_leaves_the_training_recorded(
     assert tune.run(world.context, name, 0) == Next("pull", name, 1)
 
 
-def test_jobs_in_processes_of_their_own_do_not_look_ahead(
+def test_jobs_in_processes_of_their_own_find_what_was_made(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    assert set(work) == {"rewrite", "read"}
+    work.clear()
+
+    def another() -> Any:
+        context = make_context(world.context.settings)
+        return dataclasses.replace(
+            context, environment=world.environment, scheduler=world.context.scheduler
+        )
+
+    assert tune.run(another(), name, 0) == Next("pull", name, 1)
+    pull.run(another(), name, 1)
+    launch.run(another(), name, 1)
+    assert work == []
+    trial = world.context.record.open(name).trial(1)
+    read = detect.read(world.context.source(name, 1), "cnn.py")
+    assert trial.get("tweak").items() <= trial.get("values").items() == read.values().items()
+    known = foresight.tweaked_scripts(another(), world.context.record.open(name))
+    assert known.reading(0, trial.get("tweak"), 1) == read
+
+
+def test_the_commit_is_made_ahead_and_in_no_branch_until_it_is_chosen(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world.context.settings, "scheduler", "jenkins")
-    followed = threading.Event()
+    made: list[str] = []
+    make = Repository.make_commit
 
-    def play(request: Request) -> tuple[list[float], Result]:
-        write_progress(world.context.spool(request.study, request.trial), ACCURACIES)
-        assert followed.wait(60)
-        return ACCURACIES, Result("complete", max(ACCURACIES), "val_accuracy", 3)
+    def noted(*arguments: Any) -> str:
+        made.append(make(*arguments))
+        return made[-1]
 
-    def say(line: str) -> None:
-        if line.startswith("epoch   3/3"):
-            followed.set()  # and once more around the loop until the result is there
+    monkeypatch.setattr(Repository, "make_commit", noted)
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    assert len(made) == 1
+    assert made[0] not in world.context.repository.graph(name)
+    tune.run(world.context, name, 0)
+    study = world.context.record.open(name)
+    assert made == [study.trial(1).get("commit")]
+    assert world.context.repository.facts(made[0]).trailers["Retune-Trial"] == "1"
 
-    monkeypatch.setattr(train, "foresee", lambda *_: pytest.fail("looked ahead"))
-    context = dataclasses.replace(world.context, say=say)
-    world.environment.play = play
-    step = pull.receive(context, world.push())
-    launch.run(context, step.study, 0)
-    assert train.run(context, step.study, 0) == Next("tune", step.study, 0)
-    assert followed.is_set()
+
+def test_a_commit_made_ahead_for_another_reason_is_made_anew(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tweak, but the numbers that it was explained with have changed since."""
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    study = world.context.record.open(name)
+    known = foresight.tweaked_scripts(world.context, study)
+    step = tune.run(world.context, name, 0)
+    tweak = study.trial(step.trial).get("tweak")
+    assert known.commit(0, tweak, "Trial 1: something else\n") is None
+
+
+def test_what_was_kept_and_cannot_be_read_is_made_anew(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    kept = list((world.context.folder(name) / "foreseen").iterdir())
+    assert kept
+    for each in kept:
+        each.write_bytes(b'{"files": 3')
+    work.clear()
+    context = dataclasses.replace(world.context, tweaked_scripts={})
+    assert tune.run(context, name, 0) == Next("pull", name, 1)
+    assert "rewrite" in work

@@ -83,6 +83,23 @@ def test_trial_commit_has_its_parent_and_trailers_and_is_made_once(
     assert "retune/main-1/1" in repository.graph("main-1")
 
 
+def test_a_commit_made_ahead_is_taken_where_it_is_there_and_follows_the_parent(
+    clone: Path, repository: Repository
+) -> None:
+    commit = push(clone, "a = 1\n")
+    repository.fetch()
+    changes = {"cnn.py": b"a = 2\n"}
+    ahead = repository.make_commit(commit, changes, MESSAGE)
+    assert repository.graph("main-1") == ""
+    taken = repository.commit_trial("main-1", 1, commit, changes, MESSAGE, ahead=ahead)
+    assert taken == ahead
+    assert ahead[:7] in repository.graph("main-1")
+    for number, wrong in enumerate(("0" * 40, commit), start=2):
+        made = repository.commit_trial("main-1", number, commit, changes, MESSAGE, ahead=wrong)
+        assert made != wrong
+        assert "+a = 2" in repository.diff(commit, made)
+
+
 def test_a_trial_commit_pushed_by_another_agent_is_reused(
     clone: Path, repository: Repository, tmp_path: Path
 ) -> None:
