@@ -72,6 +72,9 @@ def test_it_says_what_was_reached_and_how_to_have_it(tmp_path: Path) -> None:
             "git fetch origin retune/main-1a2b3c4/best",
             "https://retune.example.com/studies/main-1a2b3c4/report/report.html",
             "+model.add(Dropout(0.3))",
+            "The loss jumps from epoch to epoch.",
+            "87% of its parameters, from trial 2",
+            "Validation accuracy still rises at the end.",
         ):
             assert told in text
     assert "<b>size</b>" in body(message, "plain")
