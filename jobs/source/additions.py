@@ -1,9 +1,14 @@
-"""What a tweak that adds or takes out leaves behind: notes within lines, and imports."""
+"""Where a tweak adds, and what one that adds or takes out leaves: notes in lines, and imports."""
+
+import ast
+import re
 
 from jobs.source import imports, notes
 from jobs.source.change import CannotRewrite, Change
-from jobs.source.files import Edit
-from jobs.source.units import Unit
+from jobs.source.files import Edit, Site, Source
+from jobs.source.units import AFTER_ELEMENT, Unit
+
+_SIGN = re.compile(r"#[^\r\n]*|[),]")
 
 
 def noted(units: list[Unit], what: str, original: str) -> list[Edit]:
@@ -37,3 +42,27 @@ def unused_imports(change: Change) -> list[Edit]:
         for path in (change.script, *analysis.modules)
         for edit in imports.unused(analysis.sources(path))
     ]
+
+
+def arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
+    """The arguments of a call as they stand in the text."""
+    return sorted([*call.args, *call.keywords], key=lambda each: (each.lineno, each.col_offset))
+
+
+def end_of(source: Source, item: ast.expr | ast.keyword, stop: int) -> int:
+    """Where an argument, or an element, ends: behind brackets around it that it does not need."""
+    end = source.site(item).end
+    for found in _SIGN.finditer(source.text, end, stop):
+        if found[0] == ",":
+            break
+        if found[0] == ")":
+            end = found.end()
+    return end
+
+
+def is_added_line(source: Source, site: Site) -> bool:
+    """Whether a tweak added a line for an argument or an element alone."""
+    before = source.text[source.line_start(site.start) : site.start]
+    rest = source.text[site.end : source.line_end(site.end)]
+    is_alone = not before.strip() and AFTER_ELEMENT.match(rest) is not None
+    return is_alone and notes.is_added(source, site)

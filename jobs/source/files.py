@@ -202,7 +202,7 @@ class Source:
     def _line_begin(self, line: int) -> int:
         return self._starts[min(line, len(self._starts)) - 1]
 
-    def site(self, node: ast.expr | ast.stmt) -> Site:
+    def site(self, node: ast.expr | ast.stmt | ast.keyword) -> Site:
         return Site(
             self.path,
             self.offset(node.lineno, node.col_offset),

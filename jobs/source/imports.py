@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from jobs.source.analysis import Analysis
 from jobs.source.evaluate.names import canonical, layer_kind, starred
-from jobs.source.evaluate.values import Item, Module, Ref
+from jobs.source.evaluate.values import Item, Layer, Module, Ref
 from jobs.source.files import Edit, Site, Source
 from jobs.source.notes import ADDED, is_added
 from jobs.source.units import after, without_lines
@@ -38,6 +38,14 @@ def spelling(analysis: Analysis, path: str, package: str, name: str, like: str) 
         if found:
             return Spelling(found)
     return _imported(source, package, name)
+
+
+def like_layers(analysis: Analysis, source: Source) -> str:
+    """How the file writes a layer, as the style of a new name; nothing where it has none."""
+    for each in analysis.own:
+        if isinstance(each.layer, Layer) and each.layer.callee.path == source.path:
+            return source.at(each.layer.callee)
+    return ""
 
 
 def _is(value: Item, package: str, name: str) -> bool:

@@ -1,6 +1,6 @@
 """All hyperparameters of a script: its values, its structure, and what it does not have yet."""
 
-from jobs.source import augmentation, blocks, dropout, hyperparameters, normalisation
+from jobs.source import augmentation, blocks, dropout, hyperparameters, normalisation, plateau
 from jobs.source.analysis import Analysis
 from jobs.source.hyperparameters import Knob
 
@@ -15,7 +15,7 @@ def found(analysis: Analysis) -> list[Knob]:
         *hyperparameters.values(analysis),
         *(
             hyperparameters.held(analysis, each)
-            for module in (blocks, normalisation, dropout, augmentation)
+            for module in (blocks, normalisation, dropout, augmentation, plateau)
             for each in module.knobs(analysis)
         ),
     ]

@@ -34,7 +34,11 @@ def is_fixed(source: Source, site: Site) -> bool:
 
 def is_added(source: Source, site: Site) -> bool:
     """Whether a tweak added the line on which the site ends."""
-    return bool(_ADDED.search(line_at(source, site.end)))
+    return tells_added(line_at(source, site.end))
+
+
+def tells_added(line: str) -> bool:
+    return bool(_ADDED.search(line))
 
 
 def notes_at(source: Source, offset: int) -> dict[str, str]:

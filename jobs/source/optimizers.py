@@ -9,7 +9,7 @@ from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
 from jobs.source.evaluate.values import Const, Item, Layer, Optimizer
-from jobs.source.files import Site, Source
+from jobs.source.files import Site
 from jobs.source.spelling import spelled
 
 _NOTE = "optimizer"
@@ -111,20 +111,12 @@ def _introduce(change: Change, site: Site, original: str, name: str, arguments: 
     analysis = change.analysis
     source = analysis.sources(site.path)
     found = imports.spelling(
-        analysis, site.path, "optimizers", OPTIMIZERS[name], _like(analysis, source)
+        analysis, site.path, "optimizers", OPTIMIZERS[name], imports.like_layers(analysis, source)
     )
     draft = notes.Draft(source)
     draft.replace(site, f"{found.text}({arguments})")
     draft.note(site.end, _NOTE, original)
     change.apply([*draft.edits(), *found.edits])
-
-
-def _like(analysis: Analysis, source: Source) -> str:
-    """How the file writes a layer or a model, as the style of a new name."""
-    for each in analysis.own:
-        if isinstance(each.layer, Layer) and each.layer.callee.path == source.path:
-            return source.at(each.layer.callee)
-    return ""
 
 
 def rename_object(change: Change, name: str) -> None:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from jobs.source import augmentation, blocks, dropout, knobs, normalisation, notes
-from jobs.source.additions import unused_imports
+from jobs.source import augmentation, blocks, dropout, knobs, normalisation, notes, plateau
+from jobs.source.additions import arguments, end_of, is_added_line, unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.files import Checkout, Site, UnreadableError
@@ -195,6 +195,9 @@ def _set(change: Change, name: str, value: Value) -> None:
         return
     knob = _knob(change.analysis, name)
     _valid(knob, value)
+    if name == plateau.NAME:
+        plateau.set_plateau(change, value is True)
+        return
     if knob.target is None and name.endswith(".rate"):
         dropout.add_dropout(change, float(value))
         return
@@ -270,11 +273,13 @@ def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> N
     )  # fmt: skip
     if node is None:
         raise CannotRewrite(f"{knob.name} in {change.script} has no place where it could stand.")
-    ends = [source.site(each).end for each in node.args]
-    ends += [source.site(each.value).end for each in node.keywords]
-    position = max(ends, default=target.call.end - 1)
+    # A line that a tweak added will go as a whole.
+    given = [each for each in arguments(node) if not is_added_line(source, source.site(each))]
+    position = target.call.end - 1
+    if given:
+        position = end_of(source, given[-1], position)
     draft = notes.Draft(source)
-    comma = ", " if ends else ""
+    comma = ", " if given else ""
     draft.insert(position, f"{comma}{target.keyword}={value!r}")
     try:
         draft.note(position, knob.name, notes.ABSENT)

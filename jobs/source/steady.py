@@ -33,7 +33,12 @@ def trains_steadily(analysis: Analysis) -> bool:
         trees = [each.tree for each in sources]
     except UnreadableError:
         return False
-    return not any(_SCHEDULE.search(each.text) for each in sources) and _Text(trees).fits_once()
+    return not any(speaks_of_schedule(each.text) for each in sources) and _Text(trees).fits_once()
+
+
+def speaks_of_schedule(text: str) -> bool:
+    """Whether a script's text has a word of a schedule, planned ahead, for its learning rate."""
+    return _SCHEDULE.search(text) is not None
 
 
 class _Text:

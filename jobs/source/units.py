@@ -11,7 +11,7 @@ from jobs.source.files import Edit, Site, Source
 from jobs.source.notes import ADDED, is_added, notes_at, off, takes_comment
 
 _AFTER_STATEMENT = re.compile(r"[ \t]*(#[^\r\n]*)?$")
-_AFTER_ELEMENT = re.compile(r"[ \t]*,[ \t]*(#[^\r\n]*)?$")
+AFTER_ELEMENT = re.compile(r"[ \t]*,[ \t]*(#[^\r\n]*)?$")
 _AFTER_LAST_ELEMENT = re.compile(r"[ \t]*(#[^\r\n]*)?$")
 _AMONG_OTHERS = re.compile(r"[ \t]*[,\]]")
 
@@ -165,7 +165,7 @@ def unit_of(source: Source, frame: Frame) -> Unit | None:
     if isinstance(node, ast.expr):
         if frame.element_of is None:
             return None
-        if not before and _AFTER_ELEMENT.match(rest):
+        if not before and AFTER_ELEMENT.match(rest):
             return Unit(source, site, node, "element")
         if not before and _AFTER_LAST_ELEMENT.match(rest):
             return Unit(source, site, node, "element", comma=False)

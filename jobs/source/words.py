@@ -34,6 +34,9 @@ def describe(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
         phrases.append(
             f"{'with' if changed.pop('optimizer.use_ema') else 'without'} averaged weights"
         )
+    if "fit.reduce_lr_on_plateau" in changed:
+        less = "" if changed.pop("fit.reduce_lr_on_plateau") else "no longer "
+        phrases.append(f"learning rate {less}reduced on plateaus")
     for name, value in changed.items():
         phrases.append(_phrase(name, before.get(name), value))
     return ", ".join(phrases) or "no change"

@@ -86,6 +86,30 @@ def test_a_chain_of_tweaks_can_be_walked_back(cnn, draw, tmp_path_factory, seed)
             assert (root / path).read_bytes() == content
 
 
+@settings(max_examples=1, deadline=None, derandomize=True,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_callback_and_all_else_come_and_go_in_any_order(cnn, draw, seed):
+    reading = _reading(cnn)
+    name = "fit.reduce_lr_on_plateau"
+    if name not in reading.space():
+        return
+    drawn = draw(random.Random(seed), reading)
+    other = {each: value for each, value in drawn.items() if each not in (name, "blocks")}
+    values = reading.values()
+    before = Checkout(cnn.root)
+    for first, second in permutations(({name: True}, other)):
+        changed = tweaked(tweaked(before, cnn.script, first), cnn.script, second)
+        found = _read(changed, cnn.script)
+        assert {each: found[each] for each in (name, *other)} == {name: True, **other}
+        for order in ((first, second), (second, first)):
+            undone = changed
+            for tweak in order:
+                undone = tweaked(undone, cnn.script, {each: values[each] for each in tweak})
+            for path in undone.changed:
+                assert undone.read_bytes(path) == before.read_bytes(path)
+
+
 def test_only_the_lines_of_the_values_change(cnn):
     """A change of one value touches one line (a helper module's, where the value lives there)."""
     reading = _reading(cnn)

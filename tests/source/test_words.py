@@ -25,6 +25,16 @@ from jobs.source.words import describe
             "weight decay 0 → 0.01",
         ),
         ({"optimizer.use_ema": True}, {"optimizer.use_ema": False}, "without averaged weights"),
+        (
+            {"fit.epochs": 5, "fit.reduce_lr_on_plateau": False},
+            {"fit.epochs": 9, "fit.reduce_lr_on_plateau": True},
+            "learning rate reduced on plateaus, epochs 5 → 9",
+        ),
+        (
+            {"fit.reduce_lr_on_plateau": True},
+            {"fit.reduce_lr_on_plateau": False},
+            "learning rate no longer reduced on plateaus",
+        ),
         ({"conv1.kernel_size": 3}, {"conv1.kernel_size": 5}, "conv1 kernel size 3×3 → 5×5"),
         ({"augmentation": "none"}, {"augmentation": "light"}, "augmentation none → light"),
     ],
