@@ -33,6 +33,7 @@ class Layer:
     name: str
     config: Mapping[str, Any] = field(default_factory=dict)
     weights: list[Array] = field(default_factory=list)
+    input_shape: tuple[int | None, ...] | None = None
     output_shape: tuple[int | None, ...] | None = None
 
     @property
@@ -75,7 +76,8 @@ def of_model(model: keras.Model) -> tuple[Network, list[keras.layers.Layer]]:
             name=each.name,
             config=_config(each),
             weights=[np.asarray(keras.ops.convert_to_numpy(value)) for value in each.weights],
-            output_shape=_output_shape(each),
+            input_shape=_shape(each, "input"),
+            output_shape=_shape(each, "output"),
         )
         for each in live
     ]
@@ -177,9 +179,9 @@ def _config(layer: keras.layers.Layer) -> Mapping[str, Any]:
         return {}
 
 
-def _output_shape(layer: keras.layers.Layer) -> tuple[int | None, ...] | None:
+def _shape(layer: keras.layers.Layer, side: str) -> tuple[int | None, ...] | None:
     try:
-        shape = layer.output.shape
+        shape = getattr(layer, side).shape
     except (AttributeError, ValueError):
         return None
     return tuple(shape)

@@ -22,7 +22,7 @@ NOISE = 0.01
 _ELEMENTWISE = frozenset(
     {
         *("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "InputLayer"),
-        *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization", "Rescaling"),
+        *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization"),
         *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"),
         *("RandomBrightness", "RandomCrop", "RandomHeight", "RandomWidth", "Resizing"),
         *("CenterCrop", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Normalization"),
@@ -131,6 +131,8 @@ class _Chain:
         self._pairs = pairs
         self._channels: Channels | None = None
         self._map: tuple[int, int] | None = None
+        self._is_map = True
+        self._is_channels_first = False
         self._map_before: tuple[int, int] | None = None
         self._next_parent = 0
         self._bridge: str | None = None
@@ -138,10 +140,19 @@ class _Chain:
     def walk(self) -> None:
         for index, layer in enumerate(self._run.child.layers):
             self._skip_removed(index)
+            if layer.kind.endswith(("Conv2D", "Conv2DTranspose", "Pooling2D")):
+                self._is_channels_first = layer.config.get("data_format") == "channels_first"
+            self._see(layer.input_shape)
             self._one(index, layer)
-            if layer.output_shape is not None and len(layer.output_shape) == 4:
-                height, width = layer.output_shape[1:3]
-                self._map = (height, width) if height and width else None
+            self._see(layer.output_shape)
+
+    def _see(self, shape: tuple[int | None, ...] | None) -> None:
+        if shape is None:
+            return
+        self._is_map = len(shape) == 4
+        if self._is_map:
+            height, width = shape[2:] if self._is_channels_first else shape[1:3]
+            self._map = (height, width) if height and width else None
 
     def _skip_removed(self, index: int) -> None:
         """Where layers of the parent with weights were taken out, what comes next is unknown."""
@@ -156,7 +167,9 @@ class _Chain:
 
     def _one(self, index: int, layer: Layer) -> None:
         partner = self._run.parent.layers[self._pairs[index]] if index in self._pairs else None
-        if layer.kind == "Conv2D":
+        if self._is_map and not self._keeps_order(layer):
+            self._unknown_kind(index, layer, partner)
+        elif layer.kind == "Conv2D":
             self._convolution(index, layer, partner)
         elif layer.kind == "Dense":
             self._dense(index, layer, partner)
@@ -165,12 +178,24 @@ class _Chain:
         elif layer.kind in ("SeparableConv2D", "DepthwiseConv2D"):
             self._separable(index, layer, partner)
         elif layer.kind in _BRIDGES:
-            self._bridge, self._map_before = layer.kind, self._map
+            # A vector stays as it is.
+            if self._is_map:
+                self._bridge, self._map_before = layer.kind, self._map
         elif layer.weights or layer.kind not in _ELEMENTWISE | _POOLING:
             self._unknown_kind(index, layer, partner)
         if layer.kind in ("Activation", "ReLU") and self._channels is not None:
             name = layer.config.get("activation", "relu")
-            self._channels.is_rectified |= name in _RECTIFIERS
+            leaks = bool(layer.config.get("negative_slope"))
+            self._channels.is_rectified |= name in _RECTIFIERS and not leaks
+
+    def _keeps_order(self, layer: Layer) -> bool:
+        """Whether a layer takes for channels what those before it do."""
+        if layer.kind == "BatchNormalization":
+            return layer.config.get("axis", -1) in ((1,) if self._is_channels_first else (-1, 3))
+        if layer.kind == "Flatten":
+            order = layer.config.get("data_format")
+            return (order == "channels_first") == self._is_channels_first
+        return layer.kind != "Dense" or not self._is_channels_first
 
     def _incoming(self, count: int) -> Channels:
         if self._channels is None:
@@ -192,7 +217,7 @@ class _Chain:
 
     def _convolution(self, index: int, layer: Layer, partner: Layer | None) -> None:
         incoming = self._incoming(layer.weights[0].shape[2] * _groups(layer))
-        if _groups(layer) > 1 or layer.config.get("data_format") == "channels_first":
+        if _groups(layer) > 1:
             self._unknown_kind(index, layer, partner)
         elif partner is None:
             self._new_convolution(index, layer, incoming)
@@ -223,8 +248,7 @@ class _Chain:
         new = kernel * self._run.noise
         new[(height - 1) // 2, (width - 1) // 2, chosen, np.arange(outputs)] += 1.0
         biases = [np.zeros_like(each) for each in layer.weights[1:]]
-        whole = layer.config.get("padding") == "same" or (height, width) == (1, 1)
-        where = "" if whole else ", but for the map's border"
+        where = _border(layer, height, width)
         self._run.take(index, [new, *biases], 0.0, f"new, begins as the identity{where}.")
         self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
 
@@ -232,6 +256,14 @@ class _Chain:
         """Depthwise kernels, (height, width, in, multiplier), do not add up their inputs."""
         inputs, multiplier = layer.weights[0].shape[2:4]
         incoming = self._incoming(inputs)
+        outputs = layer.weights[1].shape[3] if layer.kind == "SeparableConv2D" else inputs
+        if (
+            partner is None
+            and multiplier == 1
+            and _may_be_identity(layer, incoming, inputs, outputs)
+        ):
+            self._new_separable(index, layer, incoming, outputs)
+            return
         fits = (
             partner is not None
             and multiplier == 1
@@ -254,6 +286,17 @@ class _Chain:
         share = kept_area(partner, layer)
         self._run.take(index, new, share, f"{', '.join(how) or 'taken over'}.")
         self._leave(layer, outgoing, parents)
+
+    def _new_separable(self, index: int, layer: Layer, incoming: Channels, outputs: int) -> None:
+        height, width, inputs, _ = layer.weights[0].shape
+        new = [each * self._run.noise if each.ndim > 1 else 0 * each for each in layer.weights]
+        new[0][(height - 1) // 2, (width - 1) // 2] += 1.0
+        chosen = repeated(inputs, outputs, self._run.random)
+        if layer.kind == "SeparableConv2D":
+            new[1][0, 0, chosen, np.arange(outputs)] += 1.0
+        where = _border(layer, height, width)
+        self._run.take(index, new, 0.0, f"new, begins as the identity{where}.")
+        self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
 
     # Dense layers
 
@@ -307,13 +350,18 @@ class _Chain:
     # Others
 
     def _normalization(self, index: int, layer: Layer, partner: Layer | None) -> None:
-        incoming = self._incoming(layer.weights[0].shape[0])
         if partner is None:
-            if incoming.known.all() and layer.config.get("center") and layer.config.get("scale"):
+            known = self._channels is None or bool(self._channels.known.all())
+            if known and layer.config.get("center") and layer.config.get("scale"):
                 self._run.undoing.append(index)
             else:
                 self._run.fresh(index, NEW_NORMALISATION)
-        elif not incoming.come_from(partner.weights[0].shape[0]):
+            if self._channels is not None:
+                self._channels.is_rectified = False
+            return
+        count = layer.weights[0].shape[0]
+        incoming = self._laid_out(count, partner) or self._incoming(count)
+        if not incoming.come_from(partner.weights[0].shape[0]):
             self._run.fresh(index, _OTHER_INPUT)
         else:
             new = [
@@ -323,6 +371,17 @@ class _Chain:
             share = float(incoming.known.mean())
             self._run.take(index, new, share, "statistics taken over.")
         self._channels = Channels(incoming.index, incoming.parents)
+
+    def _laid_out(self, count: int, partner: Layer) -> Channels | None:
+        """What each value of a map laid out as a vector is, behind a map of the parent's size."""
+        if self._bridge is None or self._channels is None or not self._channels.known.any():
+            return None
+        values = partner.weights[0][:, None]
+        found = spread(values, self._channels, self._map_before, self._bridge, count)
+        if found is None or found[2]:
+            return None
+        self._bridge = None
+        return found[1]
 
     def _unknown_kind(self, index: int, layer: Layer, partner: Layer | None) -> None:
         """A layer that this module knows nothing of is taken over as a whole or not at all."""
@@ -336,9 +395,12 @@ class _Chain:
             self._run.fresh(index, f"a {layer.kind} of another shape.")
             if self._channels is not None:
                 self._channels = Channels.unknown(len(self._channels.index))
-        if layer.output_shape is not None and layer.output_shape[-1]:
-            count = layer.output_shape[-1]
-            took = index in self._run.weights or not layer.weights
+        if self._channels is not None:
+            self._channels.is_rectified = False
+        shape = layer.output_shape
+        count = shape[1 if self._is_channels_first and len(shape) == 4 else -1] if shape else None
+        if count:
+            took = known if not layer.weights else index in self._run.weights
             if self._channels is None or len(self._channels.index) != count:
                 self._channels = Channels.same(count) if took else Channels.unknown(count)
 
@@ -371,6 +433,11 @@ def _may_be_identity(layer: Layer, incoming: Channels, inputs: int, outputs: int
         and all(each == 1 for each in pair(layer.config.get("strides", 1)))
         and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
     )
+
+
+def _border(layer: Layer, height: int, width: int) -> str:
+    whole = layer.config.get("padding") == "same" or (height, width) == (1, 1)
+    return "" if whole else ", but for the map's border"
 
 
 def _groups(layer: Layer) -> int:

@@ -10,47 +10,14 @@ import pytest
 pytestmark = pytest.mark.tensorflow
 
 keras = pytest.importorskip("keras")
+from chains import difference, inherited, sequential  # noqa: E402
 from keras import layers as L  # noqa: E402, N812
 from trainer import network, surgery  # noqa: E402
-
-IMAGES = np.random.default_rng(0).normal(size=(8, 16, 16, 3)).astype("float32")
-
-
-def sequential(*layers: Any) -> Any:
-    model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
-    random = np.random.default_rng(len(layers))
-    # Weights that no layer has by itself: biases, and statistics as after a training.
-    for layer in model.layers:
-        layer.set_weights(
-            [
-                np.abs(random.normal(0.5, 0.2, each.shape))
-                if each.ndim == 1
-                else each + random.normal(0, 0.05, each.shape)
-                for each in layer.get_weights()
-            ]
-        )
-    return model
 
 
 @pytest.fixture
 def inherit(tmp_path: Path) -> Callable[..., surgery.Inheritance]:
-    """Save the parent, and put what can be of it into the child, without noise."""
-
-    def run(parent: Any, child: Any) -> surgery.Inheritance:
-        parent.save(tmp_path / "model.keras")
-        target, live = network.of_model(child)
-        done = surgery.inherit(
-            network.read_file(tmp_path / "model.keras"), target, noise=0.0, seed=1
-        )
-        for index, weights in done.weights.items():
-            live[index].set_weights(weights)
-        return done
-
-    return run
-
-
-def difference(one: Any, other: Any) -> float:
-    return float(np.abs(np.asarray(one(IMAGES)) - np.asarray(other(IMAGES))).max())
+    return lambda parent, child: inherited(parent, child, tmp_path)
 
 
 def network_of(
