@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -36,6 +37,7 @@ from jobs.trial_commit import TrialCommit, planned_commit
 Files = dict[str, bytes]
 MOST = 64
 """So many are remembered, the newest ones."""
+LOCK_SECONDS = 0.5
 MOST_KEPT = 4
 """So many are kept in the study's folder."""
 
@@ -115,9 +117,17 @@ class TweakedScripts:
         found = self._prepared(parent, tweak)
         if found.reading is None:
             found.reading = detect.read(root, self._script, **self._wishes, changed=found.files)
+        self._keep(key, found)
         if found.message != planned.message:
-            found.commit = repository.make_commit(planned.parent, found.files, planned.message)
-            found.message = planned.message
+            # Whoever fetches holds the mirror, and a training is not to wait for a remote.
+            with suppress(Timeout):
+                found.commit = repository.make_commit(
+                    planned.parent, found.files, planned.message, wait=LOCK_SECONDS
+                )
+                found.message = planned.message
+                self._keep(key, found)
+
+    def _keep(self, key: str, found: Prepared) -> None:
         write_whole(self._place(key), _PREPARED.dump_json(found))
         kept = sorted(self._folder.glob("*.json"), key=lambda each: each.stat().st_mtime)
         for old in kept[:-MOST_KEPT]:

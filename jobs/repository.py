@@ -187,10 +187,16 @@ class Repository:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def make_commit(self, parent: str, changes: Mapping[str, bytes], message: str) -> str:
-        """Commit changed files on top of ``parent``, in no branch; give the commit id."""
+    def make_commit(
+        self, parent: str, changes: Mapping[str, bytes], message: str, *, wait: float = -1
+    ) -> str:
+        """Commit changed files on top of ``parent``, in no branch; give the commit id.
+
+        ``wait``: seconds for whoever else is at work in the mirror, without an end where it is
+        negative. Raises filelock.Timeout after them.
+        """
         mirror = self._mirror()
-        with self._lock:
+        with self._lock.acquire(timeout=wait):
             base = self._commit(parent)
             index = git.IndexFile.from_tree(mirror, base)
             for path, content in changes.items():

@@ -24,6 +24,9 @@ _STABLE = frozenset(
     }
 )
 
+# Those that give the same elements, in whatever order.
+_AGAIN = frozenset({"_ShuffleDataset", "_CacheDataset", "_RepeatDataset", "CacheDataset"})
+
 
 def end_at_once() -> None:
     """Have each iteration over a data set begin with autotuning off, where the script says nothing.
@@ -97,6 +100,12 @@ def divided(
     training, validation = part(False), part(True)
     # Batches that must be full may leave nothing.
     return (training, validation) if training.cardinality() and validation.cardinality() else None
+
+
+def reads_again(dataset: Any) -> bool:
+    """Whether a pipeline gives all that it has, however often it was read before."""
+    known = type(dataset).__name__ in _STABLE | _AGAIN
+    return known and all(reads_again(each) for each in dataset._inputs())
 
 
 def _is_stable(dataset: Any) -> bool:

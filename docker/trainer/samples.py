@@ -1,4 +1,4 @@
-"""Some images of what a script trains or validates on, read without disturbing its training."""
+"""Some images of what a script trains or validates on, where its training goes on as it would."""
 
 import functools
 import math
@@ -10,9 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.pipelines import reads_again
+
 Array = np.ndarray[Any, Any]
 MOST_BYTES = 256 * 2**20
 BATCH = 32
+MOST_BATCHES = 8
+"""So many of a pipeline that trains: what is between them would have to be made as well."""
 
 
 @dataclass
@@ -27,10 +31,32 @@ class Sample:
 
 def of_training(given: Mapping[str, Any], most: int) -> Sample | None:
     """Of the images that ``fit`` with these arguments trains on, as it will see them."""
-    x = given.get("x")
-    if isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
+    x, y = given.get("x"), given.get("y")
+    if isinstance(x, tf.data.Dataset):
+        return _taken(lambda: _sample(x.take(MOST_BATCHES), most)) if reads_again(x) else None
+    if isinstance(x, keras.utils.PyDataset):
+        return _of_sequence(x, most)
+    if share := given.get("validation_split"):
+        return _taken(lambda: _sample([_but_last(each, share) for each in (x, y)], most))
+    return _taken(lambda: _sample((x, y), most))
+
+
+def _but_last(data: Any, share: float) -> Any:
+    """Without those that Keras validates on."""
+    return data[: int(len(data) * (1 - share))]
+
+
+def _of_sequence(x: keras.utils.PyDataset, most: int) -> Sample | None:
+    """An iterator over a folder counts what it gave, shuffles by that, and may write it down."""
+    if getattr(x, "save_to_dir", None):
+        return None
+    counted = {
+        name: vars(x)[name] for name in ("total_batches_seen", "index_array") if name in vars(x)
+    }
+    try:
         return _taken(lambda: _sample(x, most))
-    return _taken(lambda: _sample((x, given.get("y")), most))
+    finally:
+        vars(x).update(counted)
 
 
 def of_validation(given: Mapping[str, Any], most: int) -> Sample | None:

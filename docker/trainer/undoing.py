@@ -1,49 +1,74 @@
 """Normalisations that are put into a trained network begin by undoing themselves.
 
 Their scale and offset are what they take out, so that the network computes what it did, in training
-as well (Chen, Goodfellow, Shlens, "Net2Net", ICLR 2016, section 2.3).
+as well but for what is random there (Chen, Goodfellow, Shlens, "Net2Net", ICLR 2016, section 2.3).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-MOST_IMAGES = 256
+MOST_IMAGES, BATCH = 256, 16
+"""Images whose statistics are taken, and so many at once: maps are larger than images."""
 UNDONE = "new, begins by undoing itself."
 
 
 def undo(
-    model: keras.Model, layers: Sequence[keras.layers.BatchNormalization], images: Array | None
+    model: keras.Model,
+    layers: Sequence[keras.layers.BatchNormalization],
+    images: Callable[[], Array | None],
 ) -> bool:
     """Have normalisations of a built model begin as the identity; whether it could be done.
 
-    ``images``: what the model trains on, (number, …); their statistics are taken over.
+    ``images`` gives what the model trains on, (number, …); their statistics are taken over.
     """
-    if images is None:
-        return False
     before = [each.get_weights() for each in layers]
     try:
+        seen_by = keras.Model(model.inputs, [each.input for each in layers])
+        found = images()
+        if found is None:
+            return False
         for each in layers:  # those further back see what these let through
             each.moving_variance.assign(keras.ops.full_like(each.moving_variance, 1 - each.epsilon))
-        seen = keras.Model(model.inputs, [each.input for each in layers])([images], training=False)
-        seen = seen if isinstance(seen, (list, tuple)) else [seen]
-        for layer, values in zip(layers, seen, strict=True):
-            _undo(layer, np.asarray(keras.ops.convert_to_numpy(values), np.float64))
-    except (AttributeError, TypeError, ValueError):
-        for each, weights in zip(layers, before, strict=True):
-            each.set_weights(weights)
+        statistics = [_Statistics(each) for each in layers]
+        for start in range(0, len(found), BATCH):
+            seen = seen_by([found[start : start + BATCH]], training=False)
+            seen = seen if isinstance(seen, (list, tuple)) else [seen]
+            for each, values in zip(statistics, seen, strict=True):
+                each.add(np.asarray(keras.ops.convert_to_numpy(values)))
+        for layer, each in zip(layers, statistics, strict=True):
+            layer.moving_mean.assign(each.mean)
+            layer.moving_variance.assign(each.variance)
+            layer.gamma.assign(np.sqrt(each.variance + layer.epsilon))
+            layer.beta.assign(each.mean)
+    except Exception:  # They begin anew, as without images: no memory, no graph, other images.
+        for layer, weights in zip(layers, before, strict=True):
+            layer.set_weights(weights)
         return False
     return True
 
 
-def _undo(layer: keras.layers.BatchNormalization, values: Array) -> None:
-    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    others = tuple(each for each in range(values.ndim) if each != axis % values.ndim)
-    mean, variance = values.mean(others), values.var(others)
-    layer.moving_mean.assign(mean)
-    layer.moving_variance.assign(variance)
-    layer.gamma.assign(np.sqrt(variance + layer.epsilon))
-    layer.beta.assign(mean)
+class _Statistics:
+    """Mean and variance of each channel over batches (Chan, Golub, LeVeque, "Algorithms for
+    Computing the Sample Variance", 1983)."""
+
+    def __init__(self, layer: keras.layers.BatchNormalization) -> None:
+        self._axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+        self._count = 0
+        self.mean: Array = np.zeros(1)
+        self.variance: Array = np.zeros(1)
+
+    def add(self, values: Array) -> None:
+        others = tuple(each for each in range(values.ndim) if each != self._axis % values.ndim)
+        count = values.size // values.shape[self._axis]
+        mean = values.mean(others, dtype=np.float64)
+        variance = values.var(others, dtype=np.float64)
+        share = count / (self._count + count)
+        apart = mean - self.mean
+        self.variance = self.variance * (1 - share) + variance * share
+        self.variance = self.variance + apart**2 * share * (1 - share)
+        self.mean = self.mean + apart * share
+        self._count += count

@@ -89,7 +89,9 @@ class History:
         if self._promise(parent) < self._promise(best):
             return f"as nothing new can be made of trial {best.number}"
         if (self.accuracy(parent) or 0.0) < self._promise(best):
-            return f"which rose more than trial {best.number}, the best so far"
+            return (
+                f"which still rose and was not gone on from, unlike trial {best.number}, the best"
+            )
         return f"as tweaks of trial {best.number}, the best so far, brought nothing"
 
     def _gained(self, child: FrozenTrial, parent: FrozenTrial) -> bool:

@@ -95,7 +95,7 @@ class RetunePruner(optuna.pruners.BasePruner):
         values = np.array([trial.intermediate_values[step] for step in steps])
         if trial.number == 0:
             return OUT_OF_REACH if self._is_out_of_reach(trial, values) else None
-        if _is_flat(values):
+        if _is_flat(values) and not _was_just_slowed(curves(trial)):
             return FLAT
         if self._wants_calmer_weights(trials, trial, values):
             return NEAR_TARGET
@@ -175,6 +175,14 @@ def _is_free(trial: FrozenTrial, name: str) -> bool:
 
 def _has_one_rate(epochs: Sequence[Epoch]) -> bool:
     return len({each.learning_rate for each in epochs} - {None}) <= 1
+
+
+def _was_just_slowed(epochs: Sequence[Epoch]) -> bool:
+    """Whether a rate that had stayed was changed in the last ``PATIENCE`` epochs: what smaller
+    steps bring does not show at once. One that changes with each epoch says nothing of its end."""
+    rates = [each.learning_rate for each in epochs]
+    changed = [i for i in range(2, len(rates)) if rates[i] != rates[i - 1] == rates[i - 2]]
+    return bool(changed) and len(rates) - changed[-1] < PATIENCE
 
 
 def _is_at_rung(values: NDArray[np.float64]) -> bool:

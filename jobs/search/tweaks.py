@@ -240,8 +240,10 @@ class Model:
 
     def scheduled(self) -> Tweaked:
         """Steps that are made smaller where validation stops improving (Bengio 2012, section 3.1.1,
-        on schedules that adapt)."""
-        return {SCHEDULE: True} if self.params.get(SCHEDULE) is False else {}
+        on schedules that adapt). That takes epochs to be seen, and others to be of use."""
+        longer = self.epochs()
+        enough = longer or self._all.get("fit.epochs", 0) >= EPOCHS
+        return {SCHEDULE: True, **longer} if enough and self.params.get(SCHEDULE) is False else {}
 
     def scheduled_faster(self) -> Tweaked:
         """Steps that may be much too large for the end, but not for the beginning."""

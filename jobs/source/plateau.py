@@ -89,7 +89,7 @@ class _Callbacks:
             return self.arguments
         site = self.source.site(self.written)
         text = self.source.at(site)
-        has_brackets = text[0] in "([" and text[-1] in ")]"  # a tuple may have none
+        has_brackets = isinstance(self.written, ast.List) or _is_bracketed(text)
         return _Row(self.source, self.written.elts, site.end - has_brackets)
 
     @cached_property
@@ -120,6 +120,14 @@ class _Callbacks:
         site = self.source.site(keyword)
         is_noted = _WHOLE in notes.notes_at(self.source, site.end)
         return keyword if is_noted or is_added_line(self.source, site) else None
+
+
+def _is_bracketed(text: str) -> bool:
+    """Whether the brackets at a tuple's ends are its own, and not those of its elements."""
+    try:
+        return text.startswith("(") and ast.parse(f"[{text[1:-1]}]") is not None
+    except SyntaxError:
+        return False
 
 
 def knobs(analysis: Analysis) -> list[Knob]:

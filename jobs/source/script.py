@@ -13,8 +13,8 @@ Tweak = Mapping[str, Value]
 class Range:
     """A closed interval; ``integer`` ones hold ``int``. ``step`` counts from ``low``."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     integer: bool = False
     log: bool = False
     step: float | None = None

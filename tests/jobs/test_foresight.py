@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from optuna.trial import TrialState
 
 from jobs import foresight, launch, pull, train, tune
@@ -236,7 +237,7 @@ def test_jobs_in_processes_of_their_own_find_what_was_made(
     read = detect.read(world.context.source(name, 1), "cnn.py")
     assert trial.get("tweak").items() <= trial.get("values").items() == read.values().items()
     known = foresight.tweaked_scripts(another(), world.context.record.open(name))
-    assert known.reading(0, trial.get("tweak"), 1) == read
+    assert repr(known.reading(0, trial.get("tweak"), 1)) == repr(read)
 
 
 def test_the_commit_is_made_ahead_and_in_no_branch_until_it_is_chosen(
@@ -245,8 +246,8 @@ def test_the_commit_is_made_ahead_and_in_no_branch_until_it_is_chosen(
     made: list[str] = []
     make = Repository.make_commit
 
-    def noted(*arguments: Any) -> str:
-        made.append(make(*arguments))
+    def noted(*arguments: Any, **named: Any) -> str:
+        made.append(make(*arguments, **named))
         return made[-1]
 
     monkeypatch.setattr(Repository, "make_commit", noted)
@@ -266,9 +267,32 @@ def test_a_commit_made_ahead_for_another_reason_is_made_anew(
     name, _ = train_first(world, monkeypatch, ACCURACIES)
     study = world.context.record.open(name)
     known = foresight.tweaked_scripts(world.context, study)
+    [prepared] = known._known.values()
+    repository, parent = world.context.repository, study.trial(0).get("commit")
+    prepared.message = str(prepared.message).replace("so trial 0", "so the old trial 0")
+    prepared.commit = repository.make_commit(parent, prepared.files, prepared.message)
     step = tune.run(world.context, name, 0)
-    tweak = study.trial(step.trial).get("tweak")
-    assert known.commit(0, tweak, "Trial 1: something else\n") is None
+    commit = study.trial(step.trial).get("commit")
+    assert commit != prepared.commit
+    assert repository.diff(prepared.commit, commit) == ""
+
+
+def test_a_training_does_not_wait_for_somebody_who_fetches(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    monkeypatch.setattr(foresight, "LOCK_SECONDS", 0.01)
+    path = world.context.repository.path.with_suffix(".lock")
+    name, _ = train_first(world, monkeypatch, ACCURACIES)  # the mirror is made
+    study = world.context.record.open(name)
+    context = dataclasses.replace(make_context(world.context.settings), scheduler=None)
+    for each in (world.context.folder(name) / "foreseen").iterdir():
+        each.unlink()
+    work.clear()
+    with FileLock(path):
+        foresight.foresee(context, study, study.trial(0), TrialState.COMPLETE)
+    assert set(work) == {"rewrite", "read"}
+    [kept] = (world.context.folder(name) / "foreseen").iterdir()
+    assert b'"commit":null' in kept.read_bytes()
 
 
 def test_what_was_kept_and_cannot_be_read_is_made_anew(

@@ -36,7 +36,9 @@ def test_its_values_follow_what_was_measured(best):
 
 def test_the_reason_names_the_value_and_whose_it_is():
     start = {WIDTH: 128}
-    for each in by_tpe(Campaign(lambda values, trial: measured(0.7), start=start).steps(8)):
+    found = by_tpe(Campaign(lambda values, trial: measured(0.7), start=start).steps(12))
+    assert found
+    for each in found:
         value, parent = each.params[WIDTH], each.user_attrs["parent"]
         said = each.user_attrs["sentence"]
         assert said.startswith(f"The rules have nothing left to say, so trial {parent}, ")

@@ -10,7 +10,7 @@ from jobs.search.pruner import NEAR_TARGET, OUT_OF_REACH, OUTBID, RetunePruner
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def verdict(values, planned=10, done=(0.7, 0.8), fits=(1,), kind="wider", state=None):
+def verdict(values, planned=10, done=(0.7, 0.8), fits=(1,), kind="wider", state=None, rates=()):
     study = optuna.create_study(direction="maximize")
     for each in done:
         finished = study.ask()
@@ -23,6 +23,13 @@ def verdict(values, planned=10, done=(0.7, 0.8), fits=(1,), kind="wider", state=
     trial = study.ask()
     trial.set_user_attr("kind", kind)
     trial.suggest_int("fit.epochs", planned, planned)
+    curves = [
+        {"epoch": number, "epochs": planned, "fit": 1, "seconds": 1.0, "logs": {}}
+        | {"val_accuracy": value, "learning_rate": rate}
+        for number, (value, rate) in enumerate(zip(values, rates, strict=False), 1)
+    ]
+    if curves:
+        trial.set_user_attr("curves", curves)
     for step, value in enumerate(values, 1):
         trial.report(value, step)
     return RetunePruner().prune(study, study.trials[-1])
@@ -279,3 +286,18 @@ def test_what_follows_is_asked_at_rungs_alone(case):
     asked = []
     assert at_rung(DEEPER, asked=asked, **case) is None
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("rates", "ends"),
+    [
+        ([1e-3] * 7, True),
+        ([1e-3] * 6 + [3e-4], False),
+        ([1e-3] * 4 + [3e-4] * 3, False),
+        ([1e-3] * 3 + [3e-4] * 4, True),
+        ([1e-3 * 0.9**each for each in range(7)], True),
+    ],
+    ids=["one", "just slower", "slower for three epochs", "for four", "slower with each"],
+)
+def test_what_smaller_steps_bring_is_waited_for(rates, ends):
+    assert verdict(FLAT, rates=rates) is ends

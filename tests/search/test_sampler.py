@@ -706,7 +706,17 @@ def test_jumping_steps_are_made_smaller_and_then_by_a_schedule():
     start = START | {SCHEDULE: False}
     trials = Campaign(lambda values, trial: jumping, start=start).steps(3)
     assert [each.user_attrs["kind"] for each in trials[1:]] == ["slower", "schedule"]
-    assert trials[2].user_attrs["tweak"] == {SCHEDULE: True}
+    # The fifth epoch of five would be the first one with smaller steps.
+    assert trials[2].user_attrs["tweak"] == {SCHEDULE: True, "fit.epochs": 8}
+
+
+def test_no_schedule_comes_where_its_epochs_may_not():
+    start = {"optimizer.learning_rate": 1e-3, SCHEDULE: False, "fit.epochs": 4}
+    campaign = Campaign(
+        lambda values, trial: CRAWLS, start=start, held={"fit.epochs": "the pusher says so"}
+    )
+    kinds = {each.user_attrs["kind"] for each in campaign.steps(4)[1:]}
+    assert "schedule" not in kinds
 
 
 def test_crawling_steps_are_made_much_larger_only_with_a_schedule():
@@ -715,7 +725,8 @@ def test_crawling_steps_are_made_much_larger_only_with_a_schedule():
     trials = Campaign(lambda values, trial: CRAWLS, start=start, held=held).steps(3)
     rate, parent = "optimizer.learning_rate", trials[2].user_attrs["parent"]
     assert trials[1].user_attrs["tweak"] == {rate: 3e-3}
-    assert trials[2].user_attrs["tweak"] == {rate: 10 * trials[parent].params[rate], SCHEDULE: True}
+    faster = 10 * trials[parent].params[rate]
+    assert trials[2].user_attrs["tweak"] == {rate: faster, SCHEDULE: True, "fit.epochs": 8}
 
 
 def test_noise_is_answered_by_what_takes_it_out_and_then_by_what_may_bring_much():

@@ -62,6 +62,10 @@ FORMS = {
         "model.fit(x, y, callbacks=(stop,))\n",
         f"model.fit(x, y, callbacks=(stop, {CALLBACK},)){NOTE}\n",
     ),
+    "a tuple without brackets of its own": (
+        "both = (stop), (stop)\nmodel.fit(x, y, callbacks=both)\n",
+        f"both = (stop), (stop), {CALLBACK}{NOTE}\nmodel.fit(x, y, callbacks=both)\n",
+    ),
     "a comma at the end": (
         "model.fit(x, y, callbacks=[stop, ])\n",
         f"model.fit(x, y, callbacks=[stop, {CALLBACK}, ]){NOTE}\n",

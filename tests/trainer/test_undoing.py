@@ -10,6 +10,7 @@ from tests.trainer.tiny import DATA, FIT, MODEL
 pytestmark = pytest.mark.tensorflow
 
 keras = pytest.importorskip("keras")
+import tensorflow as tf  # noqa: E402
 from keras import layers as L  # noqa: E402, N812
 from trainer import samples, undoing  # noqa: E402
 
@@ -58,7 +59,7 @@ def difference(one: Any, other: Any) -> float:
 @pytest.mark.parametrize("functional", [False, True])
 def test_the_network_computes_what_it_did(functional):
     plain, normalised = pair(functional)
-    assert undoing.undo(normalised, [x for x in normalised.layers if is_new(x)], IMAGES)
+    assert undoing.undo(normalised, [x for x in normalised.layers if is_new(x)], lambda: IMAGES)
     assert difference(plain(IMAGES), normalised(IMAGES)) < 1e-5
     # In training by the statistics of the batch, which are those of these images.
     assert difference(plain(IMAGES), normalised(IMAGES, training=True)) < 1e-5
@@ -71,7 +72,7 @@ def test_without_images_they_are_left_as_they_are():
     new = [each for each in normalised.layers if is_new(each)]
     before = [each.get_weights() for each in new]
     for images in (None, IMAGES[:, :, :, :1], IMAGES[:, :3]):
-        assert not undoing.undo(normalised, new, images)
+        assert not undoing.undo(normalised, new, lambda images=images: images)
         for each, weights in zip(new, before, strict=True):
             assert all(map(np.array_equal, each.get_weights(), weights))
 
@@ -109,6 +110,77 @@ model.fit(batches(), steps_per_epoch=4, epochs=2, validation_data=(x[64:80], y[6
     result, _ = study.run(DATA + NORMALISED + generator, inherit=int(parent.folder.name))
     assert result.outcome == "complete"
     assert "batch_normalization: begins anew, a new normalisation." in result.inheritance
+
+
+def test_maps_are_made_of_few_images_at_once(monkeypatch):
+    """All at once they took gigabytes where training takes one."""
+    _, normalised = pair()
+    new = [each for each in normalised.layers if is_new(each)]
+    seen = []
+    call = keras.Model.__call__
+
+    def noted(model: Any, inputs: Any, **named: Any) -> Any:
+        seen.append(len(inputs[0]))
+        return call(model, inputs, **named)
+
+    monkeypatch.setattr(keras.Model, "__call__", noted)
+    assert undoing.undo(normalised, new, lambda: np.concatenate([IMAGES] * 3)[:90])
+    assert max(seen) <= undoing.BATCH
+    assert sum(seen) == 90
+
+
+def test_a_layer_that_fails_in_its_own_way_leaves_them_as_they_are(monkeypatch):
+    _, normalised = pair()
+    new = [each for each in normalised.layers if is_new(each)]
+    before = [each.get_weights() for each in new]
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(L.Conv2D, "call", fail)
+    assert not undoing.undo(normalised, new, lambda: IMAGES)
+    for each, weights in zip(new, before, strict=True):
+        assert all(map(np.array_equal, each.get_weights(), weights))
+
+
+def test_a_pipeline_is_read_in_part_and_one_that_is_used_up_not_at_all():
+    made: list[int] = []
+
+    def image(number: Any) -> Any:
+        made.append(int(number))
+        return np.zeros((4, 4, 3), np.float32)
+
+    numbers = tf.data.Dataset.range(4000)
+    images = numbers.map(
+        lambda n: (tf.ensure_shape(tf.py_function(image, [n], tf.float32), (4, 4, 3)), 0)
+    )
+    found = samples.of_training({"x": images.shuffle(50).batch(8).repeat()}, 256)
+    assert found is not None
+    assert len(found.images) == 64
+    assert len(made) < 200
+    batches = iter([(IMAGES, np.zeros(32, np.float32))] * 3)
+    kind = (tf.TensorSpec((32, 12, 12, 3)), tf.TensorSpec((32,)))
+    once = tf.data.Dataset.from_generator(lambda: batches, output_signature=kind)
+    assert samples.of_training({"x": once}, 256) is None
+    assert len(list(batches)) == 3
+
+
+def test_an_iterator_gives_what_it_would_have_given(tmp_path):
+    def first(look: bool) -> Any:
+        generator = keras.src.legacy.preprocessing.image.ImageDataGenerator(rotation_range=20)
+        flow = generator.flow(IMAGES, np.zeros(32), batch_size=8, seed=5)
+        if look:
+            assert samples.of_training({"x": flow}, 16) is not None
+        return flow[0][0]
+
+    assert np.array_equal(first(look=True), first(look=False))
+
+
+def test_what_is_validated_on_is_left_out():
+    x, y = np.arange(100.0).reshape(100, 1, 1, 1), np.zeros(100)
+    found = samples.of_training({"x": x, "y": y, "validation_split": 0.2}, 256)
+    assert found is not None
+    assert len(found.images) == 80
 
 
 def test_images_are_read_from_all_over_the_data_and_the_draws_stay():
