@@ -74,7 +74,7 @@ class TweakedScripts:
 
     def _prepared(self, parent: int, tweak: Tweak) -> Prepared:
         key = _key(parent, tweak)
-        if (found := self._remembered(key)) is None:
+        if (found := self._remembered(parent, key)) is None:
             root = self._sources / str(parent)
             found = self._known[key] = Prepared(rewrite(root, self._script, tweak, **self._wishes))
             for old in list(self._known)[:-MOST]:
@@ -94,7 +94,7 @@ class TweakedScripts:
 
         A branch that an earlier study left on the remote may hold another one.
         """
-        found = None if parent is None else self._remembered(_key(parent, tweak))
+        found = None if parent is None else self._remembered(parent, _key(parent, tweak))
         if found is None or found.reading is None:
             return None
         root = self._sources / str(trial)
@@ -106,7 +106,7 @@ class TweakedScripts:
 
     def commit(self, parent: int, tweak: Tweak, message: str) -> str | None:
         """The commit of a tweak that was made ahead with this message."""
-        found = self._remembered(_key(parent, tweak))
+        found = self._remembered(parent, _key(parent, tweak))
         return found.commit if found is not None and found.message == message else None
 
     def prepare(
@@ -117,7 +117,7 @@ class TweakedScripts:
         found = self._prepared(parent, tweak)
         if found.reading is None:
             found.reading = detect.read(root, self._script, **self._wishes, changed=found.files)
-        self._keep(key, found)
+        self._keep(parent, key, found)
         if found.message != planned.message:
             # Whoever fetches holds the mirror, and a training is not to wait for a remote.
             with suppress(Timeout):
@@ -125,22 +125,24 @@ class TweakedScripts:
                     planned.parent, found.files, planned.message, wait=LOCK_SECONDS
                 )
                 found.message = planned.message
-                self._keep(key, found)
+                self._keep(parent, key, found)
 
-    def _keep(self, key: str, found: Prepared) -> None:
-        write_whole(self._place(key), _PREPARED.dump_json(found))
+    def _keep(self, parent: int, key: str, found: Prepared) -> None:
+        write_whole(self._place(parent, key), _PREPARED.dump_json(found))
         kept = sorted(self._folder.glob("*.json"), key=lambda each: each.stat().st_mtime)
         for old in kept[:-MOST_KEPT]:
             old.unlink(missing_ok=True)
 
-    def _remembered(self, key: str) -> Prepared | None:
+    def _remembered(self, parent: int, key: str) -> Prepared | None:
         if key not in self._known:
             with suppress(OSError, ValidationError):
-                self._known[key] = _PREPARED.validate_json(self._place(key).read_bytes())
+                self._known[key] = _PREPARED.validate_json(self._place(parent, key).read_bytes())
         return self._known.get(key)
 
-    def _place(self, key: str) -> Path:
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+    def _place(self, parent: int, key: str) -> Path:
+        """For this text of the parent's script: a study of the same name may have had another."""
+        script = (self._sources / str(parent) / self._script).read_bytes()
+        return self._folder / f"{hashlib.sha256(key.encode() + script).hexdigest()[:24]}.json"
 
 
 def tweaked_scripts(context: Context, study: Study) -> TweakedScripts:

@@ -277,6 +277,21 @@ def test_a_commit_made_ahead_for_another_reason_is_made_anew(
     assert repository.diff(prepared.commit, commit) == ""
 
 
+def test_what_was_made_of_another_text_is_not_taken(
+    world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    """A study of the same name, begun again in the folder of an earlier one."""
+    name, _ = train_first(world, monkeypatch, ACCURACIES)
+    script = world.context.source(name, 0) / "cnn.py"
+    script.write_text(script.read_text() + "# another text\n")
+    work.clear()
+    context = dataclasses.replace(world.context, tweaked_scripts={})
+    assert tune.run(context, name, 0) == Next("pull", name, 1)
+    assert "rewrite" in work
+    pull.run(context, name, 1)
+    assert world.context.source(name, 1).joinpath("cnn.py").read_text().endswith("another text\n")
+
+
 def test_a_training_does_not_wait_for_somebody_who_fetches(
     world: Any, monkeypatch: pytest.MonkeyPatch, work: list[str]
 ) -> None:
