@@ -37,9 +37,10 @@ from jobs.trial_commit import TrialCommit, planned_commit
 Files = dict[str, bytes]
 MOST = 64
 """So many are remembered, the newest ones."""
-LOCK_SECONDS = 0.5
 MOST_KEPT = 4
 """So many are kept in the study's folder."""
+LOCK_SECONDS = 0.5
+"""Whoever fetches holds the mirror, and a training is not to wait for a remote."""
 
 
 @dataclass(config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
@@ -73,10 +74,10 @@ class TweakedScripts:
         return self._prepared(parent, tweak).files
 
     def _prepared(self, parent: int, tweak: Tweak) -> Prepared:
-        key = _key(parent, tweak)
-        if (found := self._remembered(parent, key)) is None:
+        if (found := self._remembered(parent, tweak)) is None:
             root = self._sources / str(parent)
-            found = self._known[key] = Prepared(rewrite(root, self._script, tweak, **self._wishes))
+            found = Prepared(rewrite(root, self._script, tweak, **self._wishes))
+            self._known[_key(parent, tweak)] = found
             for old in list(self._known)[:-MOST]:
                 del self._known[old]
         return found
@@ -94,7 +95,7 @@ class TweakedScripts:
 
         A branch that an earlier study left on the remote may hold another one.
         """
-        found = None if parent is None else self._remembered(parent, _key(parent, tweak))
+        found = None if parent is None else self._remembered(parent, tweak)
         if found is None or found.reading is None:
             return None
         root = self._sources / str(trial)
@@ -106,43 +107,46 @@ class TweakedScripts:
 
     def commit(self, parent: int, tweak: Tweak, message: str) -> str | None:
         """The commit of a tweak that was made ahead with this message."""
-        found = self._remembered(parent, _key(parent, tweak))
+        found = self._remembered(parent, tweak)
         return found.commit if found is not None and found.message == message else None
 
     def prepare(
         self, parent: int, tweak: Tweak, repository: Repository, planned: TrialCommit
     ) -> None:
         """Read the tweaked script and commit it, for whoever asks. Raises RetuneError."""
-        key, root = _key(parent, tweak), self._sources / str(parent)
-        found = self._prepared(parent, tweak)
+        root, found = self._sources / str(parent), self._prepared(parent, tweak)
+        if found.message == planned.message:
+            return
         if found.reading is None:
             found.reading = detect.read(root, self._script, **self._wishes, changed=found.files)
-        self._keep(parent, key, found)
-        if found.message != planned.message:
-            # Whoever fetches holds the mirror, and a training is not to wait for a remote.
+        try:
             with suppress(Timeout):
                 found.commit = repository.make_commit(
                     planned.parent, found.files, planned.message, wait=LOCK_SECONDS
                 )
                 found.message = planned.message
-                self._keep(parent, key, found)
+        finally:
+            self._keep(parent, tweak, found)
 
-    def _keep(self, parent: int, key: str, found: Prepared) -> None:
-        write_whole(self._place(parent, key), _PREPARED.dump_json(found))
+    def _keep(self, parent: int, tweak: Tweak, found: Prepared) -> None:
+        write_whole(self._place(parent, tweak), _PREPARED.dump_json(found))
         kept = sorted(self._folder.glob("*.json"), key=lambda each: each.stat().st_mtime)
         for old in kept[:-MOST_KEPT]:
             old.unlink(missing_ok=True)
 
-    def _remembered(self, parent: int, key: str) -> Prepared | None:
+    def _remembered(self, parent: int, tweak: Tweak) -> Prepared | None:
+        key = _key(parent, tweak)
         if key not in self._known:
             with suppress(OSError, ValidationError):
-                self._known[key] = _PREPARED.validate_json(self._place(parent, key).read_bytes())
+                kept = self._place(parent, tweak).read_bytes()
+                self._known[key] = _PREPARED.validate_json(kept)
         return self._known.get(key)
 
-    def _place(self, parent: int, key: str) -> Path:
+    def _place(self, parent: int, tweak: Tweak) -> Path:
         """For this text of the parent's script: a study of the same name may have had another."""
         script = (self._sources / str(parent) / self._script).read_bytes()
-        return self._folder / f"{hashlib.sha256(key.encode() + script).hexdigest()[:24]}.json"
+        name = hashlib.sha256(_key(parent, tweak).encode() + script).hexdigest()
+        return self._folder / f"{name[:24]}.json"
 
 
 def tweaked_scripts(context: Context, study: Study) -> TweakedScripts:

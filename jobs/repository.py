@@ -234,8 +234,10 @@ class Repository:
             for each in (reference, f"refs/remotes/origin/{trial_branch(study, trial)}"):
                 if known := _resolve(mirror, each):
                     return known
-            is_there = ahead is not None and self._follows(ahead, parent)
-            made = ahead if ahead and is_there else self.make_commit(parent, changes, message)
+            if ahead is not None and self._follows(ahead, parent):
+                made = ahead
+            else:
+                made = self.make_commit(parent, changes, message)
             mirror.git.update_ref(reference, made)
             return made
 

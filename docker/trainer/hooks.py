@@ -17,6 +17,7 @@ from trainer import averaging, metrics, mirroring, samples, undoing
 from trainer.evaluation import Evaluations
 from trainer.follower import Follower
 from trainer.lists import as_arrays
+from trainer.network import Array
 from trainer.session import Session
 from trainer.validation import hold_out, validate_on_all
 
@@ -86,7 +87,7 @@ class Hooks:
         if averages is not None:
             session.state.note(averaging.NOTE)
 
-        def images() -> samples.Array | None:
+        def images() -> Array | None:
             found = samples.of_training(given, undoing.MOST_IMAGES)
             return None if found is None else found.images
 

@@ -59,9 +59,9 @@ def inherit_into(model: keras.Model, session: Session, images: Callable[[], Arra
         state.inheritance = [*done.sentences, *(f"{each.name}: {how}" for each in new)]
         whole = not done.anew and (undone or not new)
         if surgery.is_whole(parent, child, done):
-            if momentum.take_over(path, model):
+            if momentum.take_over(parent, model):
                 state.inheritance.append(f"{model.optimizer.name}: goes on with its moments.")
-        elif count := momentum.take_over_in_part(path, model, parent, done, live):
+        elif count := momentum.take_over_in_part(parent, model, done, live):
             noun = "weight" if count == 1 else "weights"
             state.inheritance.append(
                 f"{model.optimizer.name}: goes on with the moments of {count} unchanged {noun}."

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from trainer import samples
+from trainer.network import Array
 
-Array = np.ndarray[Any, Any]
 MOST_IMAGES = 500
 
 

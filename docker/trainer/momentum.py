@@ -1,17 +1,13 @@
 """An optimizer goes on with its parent trial's state: moments, steps taken."""
 
-import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from trainer import averaging
-from trainer.network import Array, Network, weights_file
+from trainer.network import Array, Network, SavedOptimizer
 from trainer.surgery import Inheritance
 
 _MOMENTS = {
@@ -27,21 +23,13 @@ STEPS = 10
 an eighth longer than with a fresh optimizer, where after a thousand it is five times as long."""
 
 
-@dataclass
-class _State:
-    """An optimizer's configuration and variables as they were saved, those in Keras' order."""
+def take_over(parent: Network, model: keras.Model) -> bool:
+    """Give a model's optimizer the parent's state; whether it was done.
 
-    config: dict[str, Any]
-    variables: list[Array]
-
-
-def take_over(path: Path, model: keras.Model) -> bool:
-    """Give a model's optimizer the state in a ``.keras`` file; whether it was done.
-
-    For a model whose weights all came from that file. The learning rate stays the script's own, and
+    For a model whose weights are all the parent's. The learning rate stays the script's own, and
     with a schedule, which counts the same steps, everything does.
     """
-    optimizer, state = _optimizer_and_state(path, model)
+    optimizer, state = _optimizer_and_state(parent, model)
     if state is None:
         return False
     found, variables = state.variables, list(optimizer.variables)
@@ -61,9 +49,8 @@ def take_over(path: Path, model: keras.Model) -> bool:
 
 
 def take_over_in_part(
-    path: Path,
-    model: keras.Model,
     parent: Network,
+    model: keras.Model,
     done: Inheritance,
     live: Sequence[keras.layers.Layer],
 ) -> int:
@@ -74,7 +61,7 @@ def take_over_in_part(
     a large count have new weights step too far. So the moments that are taken over are scaled as if
     they had been gathered in ``STEPS`` steps, and counted so.
     """
-    optimizer, state = _optimizer_and_state(path, model)
+    optimizer, state = _optimizer_and_state(parent, model)
     names = _MOMENTS.get(type(optimizer).__name__)
     if state is None or names is None or not all(getattr(optimizer, name, None) for name in names):
         return 0
@@ -121,7 +108,7 @@ def _same(parent: Network, done: Inheritance) -> list[tuple[int, int]]:
 
 
 def _moments(
-    state: _State, parent: Network, each_has: int
+    state: SavedOptimizer, parent: Network, each_has: int
 ) -> dict[tuple[int, int], list[Array]] | None:
     """The moments by the parent's layer and the weight's number in it; None where they are others.
 
@@ -148,8 +135,8 @@ def _trainable(parent: Network) -> list[tuple[int, int]]:
     ]
 
 
-def _optimizer_and_state(path: Path, model: keras.Model) -> tuple[Any, _State | None]:
-    """A model's optimizer, built, and what a file has for it; None where it has nothing."""
+def _optimizer_and_state(parent: Network, model: keras.Model) -> tuple[Any, SavedOptimizer | None]:
+    """A model's optimizer, built, and what the parent has for it; None where it has nothing."""
     optimizer = getattr(model, "optimizer", None)
     rate = getattr(optimizer, "_learning_rate", None)
     if optimizer is None or isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
@@ -157,19 +144,6 @@ def _optimizer_and_state(path: Path, model: keras.Model) -> tuple[Any, _State | 
     if not optimizer.built:
         # Keras would do so at the first step.
         optimizer.build(model.trainable_variables)
-    return optimizer, _state(path, type(optimizer).__name__)
-
-
-def _state(path: Path, kind: str) -> _State | None:
-    """The optimizer in a file; None where it is of another kind."""
-    with zipfile.ZipFile(path) as archive:
-        config: dict[str, Any] = json.loads(archive.read("config.json"))
-    optimizer = (config.get("compile_config") or {}).get("optimizer")
-    if not isinstance(optimizer, dict) or optimizer.get("class_name") != kind:
-        return None
-    with weights_file(path) as weights:
-        group = weights.get("optimizer/vars")
-        if group is None:
-            return None
-        values = [np.asarray(group[name]) for name in sorted(group, key=int)]
-    return _State(optimizer.get("config") or {}, values)
+    state = parent.optimizer
+    is_alike = state is not None and state.kind == type(optimizer).__name__
+    return optimizer, state if is_alike else None

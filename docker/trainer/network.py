@@ -51,6 +51,16 @@ class Network:
 
     layers: list[Layer]
     is_chain: bool
+    optimizer: "SavedOptimizer | None" = None
+
+
+@dataclass
+class SavedOptimizer:
+    """Keras' class name and configuration, and the variables in Keras' order."""
+
+    kind: str
+    config: Mapping[str, Any]
+    variables: list[Array]
 
 
 def read_file(path: Path) -> Network:
@@ -62,7 +72,8 @@ def read_file(path: Path) -> Network:
             if config["class_name"] not in _CONTAINERS:
                 return Network([], is_chain=False)
             layers = list(_layers(config, weights))
-        return Network(layers, is_chain(config))
+            optimizer = _optimizer(config, weights)
+        return Network(layers, is_chain(config), optimizer)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise NetworkError(f"The parent's model file cannot be read: {error}") from error
 
@@ -133,6 +144,14 @@ def _layers(config: Mapping[str, Any], group: Any) -> Iterator[Layer]:
         else:
             name = layer["config"].get("name", snake)
             yield Layer(layer["class_name"], name, layer["config"], _variables(inside))
+
+
+def _optimizer(config: Mapping[str, Any], weights: Any) -> SavedOptimizer | None:
+    saved = (config.get("compile_config") or {}).get("optimizer")
+    variables = _variables(weights.get("optimizer"))
+    if not isinstance(saved, dict) or not variables:
+        return None
+    return SavedOptimizer(saved["class_name"], saved.get("config") or {}, variables)
 
 
 def _variables(group: Any) -> list[Array]:

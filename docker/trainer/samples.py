@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.network import Array
 from trainer.pipelines import reads_again
 
-Array = np.ndarray[Any, Any]
 MOST_BYTES = 256 * 2**20
 BATCH = 32
 MOST_BATCHES = 8
@@ -31,19 +31,12 @@ class Sample:
 
 def of_training(given: Mapping[str, Any], most: int) -> Sample | None:
     """Of the images that ``fit`` with these arguments trains on, as it will see them."""
-    x, y = given.get("x"), given.get("y")
+    x = given.get("x")
     if isinstance(x, tf.data.Dataset):
         return _taken(lambda: _sample(x.take(MOST_BATCHES), most)) if reads_again(x) else None
     if isinstance(x, keras.utils.PyDataset):
         return _of_sequence(x, most)
-    if share := given.get("validation_split"):
-        return _taken(lambda: _sample([_but_last(each, share) for each in (x, y)], most))
-    return _taken(lambda: _sample((x, y), most))
-
-
-def _but_last(data: Any, share: float) -> Any:
-    """Without those that Keras validates on."""
-    return data[: int(len(data) * (1 - share))]
+    return _taken(lambda: _sample(_arrays(given, validates=False), most))
 
 
 def _of_sequence(x: keras.utils.PyDataset, most: int) -> Sample | None:
@@ -76,13 +69,21 @@ def _taken(take: Callable[[], Sample]) -> Sample | None:
 
 
 def _validation(given: Mapping[str, Any]) -> Any:
-    validation, split = given.get("validation_data"), given.get("validation_split")
-    if validation is None and split:
-        # Keras takes the last ones.
-        first = int(len(given["x"]) * (1 - split))
-        parts = (given["x"], given["y"], given.get("sample_weight"))
-        validation = tuple(None if each is None else each[first:] for each in parts)
+    validation = given.get("validation_data")
+    if validation is None and given.get("validation_split"):
+        return _arrays(given, validates=True)
     return validation
+
+
+def _arrays(given: Mapping[str, Any], *, validates: bool) -> list[Any]:
+    """Images, labels and weights that are given as arrays, of which Keras validates on the last."""
+    share = (
+        0.0 if given.get("validation_data") is not None else given.get("validation_split") or 0.0
+    )
+    first = int(len(given["x"]) * (1 - share))
+    part = slice(first, None) if validates else slice(first)
+    parts = (given["x"], given["y"], given.get("sample_weight"))
+    return [None if each is None else each[part] for each in parts]
 
 
 def _batches(data: Any) -> tuple[Iterator[Callable[[], Any]], int | None]:

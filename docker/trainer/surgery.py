@@ -247,9 +247,17 @@ class _Chain:
         chosen = repeated(inputs, outputs, self._run.random)
         new = kernel * self._run.noise
         new[(height - 1) // 2, (width - 1) // 2, chosen, np.arange(outputs)] += 1.0
-        biases = [np.zeros_like(each) for each in layer.weights[1:]]
-        where = _border(layer, height, width)
-        self._run.take(index, [new, *biases], 0.0, f"new, begins as the identity{where}.")
+        self._begin_as_identity(index, layer, [new], chosen, incoming)
+
+    def _begin_as_identity(
+        self, index: int, layer: Layer, kernels: list[Array], chosen: Array, incoming: Channels
+    ) -> None:
+        """``chosen``: which of its inputs each output is. The biases are zeros."""
+        biases = [np.zeros_like(each) for each in layer.weights[len(kernels) :]]
+        size = layer.weights[0].shape[:-2]
+        whole = layer.config.get("padding") == "same" or all(each == 1 for each in size)
+        where = "" if whole else ", but for the map's border"
+        self._run.take(index, [*kernels, *biases], 0.0, f"new, begins as the identity{where}.")
         self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
 
     def _separable(self, index: int, layer: Layer, partner: Layer | None) -> None:
@@ -289,14 +297,12 @@ class _Chain:
 
     def _new_separable(self, index: int, layer: Layer, incoming: Channels, outputs: int) -> None:
         height, width, inputs, _ = layer.weights[0].shape
-        new = [each * self._run.noise if each.ndim > 1 else 0 * each for each in layer.weights]
+        new = [each * self._run.noise for each in layer.weights if each.ndim > 1]
         new[0][(height - 1) // 2, (width - 1) // 2] += 1.0
         chosen = repeated(inputs, outputs, self._run.random)
         if layer.kind == "SeparableConv2D":
             new[1][0, 0, chosen, np.arange(outputs)] += 1.0
-        where = _border(layer, height, width)
-        self._run.take(index, new, 0.0, f"new, begins as the identity{where}.")
-        self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
+        self._begin_as_identity(index, layer, new, chosen, incoming)
 
     # Dense layers
 
@@ -343,9 +349,7 @@ class _Chain:
         chosen = repeated(inputs, outputs, self._run.random)
         new = layer.weights[0] * self._run.noise
         new[chosen, np.arange(outputs)] += 1.0
-        biases = [np.zeros_like(each) for each in layer.weights[1:]]
-        self._run.take(index, [new, *biases], 0.0, "new, begins as the identity.")
-        self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
+        self._begin_as_identity(index, layer, [new], chosen, incoming)
 
     # Others
 
@@ -433,11 +437,6 @@ def _may_be_identity(layer: Layer, incoming: Channels, inputs: int, outputs: int
         and all(each == 1 for each in pair(layer.config.get("strides", 1)))
         and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
     )
-
-
-def _border(layer: Layer, height: int, width: int) -> str:
-    whole = layer.config.get("padding") == "same" or (height, width) == (1, 1)
-    return "" if whole else ", but for the map's border"
 
 
 def _groups(layer: Layer) -> int:

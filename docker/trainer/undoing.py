@@ -5,12 +5,12 @@ as well but for what is random there (Chen, Goodfellow, Shlens, "Net2Net", ICLR 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from trainer.network import Array
+
 MOST_IMAGES, BATCH = 256, 16
 """Images whose statistics are taken, and so many at once: maps are larger than images."""
 UNDONE = "new, begins by undoing itself."

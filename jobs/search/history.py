@@ -62,10 +62,14 @@ class History:
         after the first takes off one standard error, so that others get their second chance.
         Failed trials are no parents, unless nothing else is there.
         """
-        usable = [each for each in self.readable if self.accuracy(each) is not None]
-        if not usable:
+        if not self.measured:
             return self.readable[:1]
-        return sorted(usable, key=lambda each: (-self._promise(each), each.number))
+        return sorted(self.measured, key=lambda each: (-self._promise(each), each.number))
+
+    @cached_property
+    def measured(self) -> list[FrozenTrial]:
+        """Those that have an accuracy and did not fail, in their order."""
+        return [each for each in self.readable if self.accuracy(each) is not None]
 
     def _promise(self, trial: FrozenTrial) -> float:
         steps = sorted(trial.intermediate_values)[-4:]
@@ -80,8 +84,7 @@ class History:
 
     def standing(self, parent: FrozenTrial) -> str:
         """Why it is a trial's turn to be tweaked: words that follow its name."""
-        measured = [each for each in self.readable if self.accuracy(each) is not None]
-        best = max(measured, key=lambda each: self.accuracy(each) or 0.0, default=None)
+        best = max(self.measured, key=lambda each: self.accuracy(each) or 0.0, default=None)
         if best is None:
             return "the script as pushed"
         if self.accuracy(parent) == self.accuracy(best):

@@ -317,9 +317,8 @@ def _digest(study: optuna.Study, history: History) -> optuna.Study:
     TPE divides the trials into a few good ones and the rest (Bergstra, Bardenet, Bengio, Kégl,
     "Algorithms for Hyper-Parameter Optimization", 2011, section 4); of both, these are a sample.
     """
-    done = [each for each in history.readable if history.accuracy(each) is not None]
-    best = sorted(done, key=lambda each: -(history.accuracy(each) or 0.0))[:TOLD]
-    chosen = {each.number: each for each in (*best, *done[-TOLD:])}
+    best = sorted(history.measured, key=lambda each: -(history.accuracy(each) or 0.0))[:TOLD]
+    chosen = {each.number: each for each in (*best, *history.measured[-TOLD:])}
     digest = optuna.create_study(direction=study.direction)
     digest.add_trials(
         [

@@ -44,9 +44,21 @@ def unused_imports(change: Change) -> list[Edit]:
     ]
 
 
-def arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
+def given_arguments(call: ast.Call) -> list[ast.expr | ast.keyword]:
     """The arguments of a call as they stand in the text."""
     return sorted([*call.args, *call.keywords], key=lambda each: (each.lineno, each.col_offset))
+
+
+def append_argument(draft: notes.Draft, call: ast.Call, text: str) -> int:
+    """Write one more argument behind the others; where it was put."""
+    source = draft.source
+    # A line that a tweak added will go as a whole.
+    given = [each for each in given_arguments(call) if not is_added_line(source, source.site(each))]
+    position = source.site(call).end - 1
+    if given:
+        position = end_of(source, given[-1], position)
+    draft.insert(position, f", {text}" if given else text)
+    return position
 
 
 def end_of(source: Source, item: ast.expr | ast.keyword, stop: int) -> int:

@@ -7,7 +7,7 @@ in the mirror.
 import ast
 
 from jobs.source import imports, notes
-from jobs.source.additions import unused_imports
+from jobs.source.additions import append_argument, end_of, given_arguments, unused_imports
 from jobs.source.analysis import Analysis, kind_of
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.shapes import AUGMENTING
@@ -246,7 +246,7 @@ def _arguments(
             if text != source.at(site):
                 draft.replace(site, text)
             draft.note(site.end, key, None if text == original else original)
-        _append(draft, node, generator.call, missing)
+        _append(draft, node, missing)
     except notes.NoRoomError as error:
         if wanted is None:
             return None
@@ -259,22 +259,16 @@ def _drop(draft: notes.Draft, node: ast.Call, name: str) -> None:
     source = draft.source
     keyword = next(each for each in node.keywords if each.arg == name)
     end = source.site(keyword.value).end
-    before = [source.site(each).end for each in node.args]
-    before += [source.site(each.value).end for each in node.keywords]
+    before = [end_of(source, each, source.site(node).end - 1) for each in given_arguments(node)]
     start = max((each for each in before if each < end), default=source.site(node.func).end + 1)
     draft.replace(Site(source.path, start, end), "")
 
 
-def _append(draft: notes.Draft, node: ast.Call, call: Site, values: dict[str, Value]) -> None:
+def _append(draft: notes.Draft, node: ast.Call, values: dict[str, Value]) -> None:
     if not values:
         return
-    source = draft.source
     text = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    ends = [source.site(each).end for each in node.args]
-    kept = [source.site(each.value).end for each in node.keywords]
-    last = max([*ends, *kept], default=None)
-    position = call.end - 1 if last is None else last
-    draft.insert(position, text if last is None else f", {text}")
+    position = append_argument(draft, node, text)
     for name in values:
         draft.note(position, f"{_NOTE}.{name}", notes.ABSENT)
 

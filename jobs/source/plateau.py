@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from jobs.source import imports, notes
-from jobs.source.additions import arguments, end_of, is_added_line, unused_imports
+from jobs.source.additions import end_of, given_arguments, is_added_line, unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.evaluate.names import FIT_PARAMETERS, canonical
@@ -80,7 +80,7 @@ class _Callbacks:
     @property
     def arguments(self) -> _Row:
         stop = self.source.site(self.call).end - 1
-        return _Row(self.source, arguments(self.call), stop)
+        return _Row(self.source, given_arguments(self.call), stop)
 
     @property
     def row(self) -> _Row:
@@ -333,5 +333,5 @@ def _local_names(tree: ast.Module) -> set[str]:
     """What stands for something else within a function than outside."""
     functions = [each for each in ast.walk(tree) if isinstance(each, _FUNCTIONS)]
     inside = [node for each in functions for node in ast.walk(each)]
-    arguments_ = {node.arg for node in inside if isinstance(node, ast.arg)}
-    return arguments_ | {n.id for n in inside if isinstance(n, ast.Name) and not _is_read(n)}
+    named = {node.arg for node in inside if isinstance(node, ast.arg)}
+    return named | {n.id for n in inside if isinstance(n, ast.Name) and not _is_read(n)}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from jobs.source import augmentation, blocks, dropout, knobs, normalisation, notes, plateau
-from jobs.source.additions import arguments, end_of, is_added_line, unused_imports
+from jobs.source.additions import append_argument, unused_imports
 from jobs.source.analysis import Analysis
 from jobs.source.change import CannotRewrite, Change
 from jobs.source.files import Checkout, Site, UnreadableError
@@ -273,14 +273,8 @@ def _add_keyword(change: Change, knob: Knob, target: Missing, value: Value) -> N
     )  # fmt: skip
     if node is None:
         raise CannotRewrite(f"{knob.name} in {change.script} has no place where it could stand.")
-    # A line that a tweak added will go as a whole.
-    given = [each for each in arguments(node) if not is_added_line(source, source.site(each))]
-    position = target.call.end - 1
-    if given:
-        position = end_of(source, given[-1], position)
     draft = notes.Draft(source)
-    comma = ", " if given else ""
-    draft.insert(position, f"{comma}{target.keyword}={value!r}")
+    position = append_argument(draft, node, f"{target.keyword}={value!r}")
     try:
         draft.note(position, knob.name, notes.ABSENT)
     except notes.NoRoomError as error:

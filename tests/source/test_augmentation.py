@@ -97,3 +97,14 @@ def test_a_generator_that_does_not_mirror_is_strengthened_without(tmp_path):
 
 def test_both_ways_of_augmenting_have_the_same_levels():
     assert ARGUMENTS.keys() == LAYERS.keys()
+
+
+@pytest.mark.parametrize("rescale", ["rescale=(1 / 255)", "rescale=(1 / 255) ", "(1), rescale=1"])
+def test_brackets_that_an_argument_does_not_need_stay_around_it(tmp_path, rescale):
+    text = GENERATOR.format("").replace("rescale=1 / 255)", f"{rescale})", 1)
+    (tmp_path / "cnn.py").write_text(text)
+    changed = rewrite(tmp_path, "cnn.py", {"augmentation": "medium"})
+    assert b", horizontal_flip=True" in changed["cnn.py"]
+    (tmp_path / "cnn.py").write_bytes(changed["cnn.py"])
+    assert level(tmp_path) == "medium"
+    assert rewrite(tmp_path, "cnn.py", {"augmentation": "none"})["cnn.py"] == text.encode()

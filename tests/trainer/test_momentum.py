@@ -42,7 +42,7 @@ def taken_over(parent: Any, child: Any, folder: Path) -> int:
     done = surgery.inherit(theirs, ours, seed=0)
     for index, weights in done.weights.items():
         live[index].set_weights(weights)
-    return momentum.take_over_in_part(path, child, theirs, done, live)
+    return momentum.take_over_in_part(theirs, child, done, live)
 
 
 def moments(model: Any, name: str) -> dict[str, Any]:
