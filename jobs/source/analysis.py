@@ -1,6 +1,6 @@
 """A script followed to its end: which model it trains, the layers of that model, and how."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,6 +26,7 @@ from jobs.source.files import Checkout, Source
 from jobs.source.script import BUILT_IN_DATA
 
 _TUNED_CONVOLUTIONS = ("Conv2D", "SeparableConv2D")
+_CLASSIFIER = ("Flatten", "Dense", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
 
 
 @dataclass
@@ -160,7 +161,8 @@ class Analysis:
 
     @cached_property
     def convolutions(self) -> list[Applied]:
-        return self.of_kind(*_TUNED_CONVOLUTIONS)
+        """Those that can be tuned: all but one that gives the classes."""
+        return [each for each in self.of_kind(*_TUNED_CONVOLUTIONS) if each is not self.output]
 
     @cached_property
     def dense(self) -> list[Applied]:
@@ -178,7 +180,7 @@ class Analysis:
         found: list[Block] = []
         current = Block()
         closed = False
-        for each in self.own:
+        for each in self._features:
             kind = kind_of(each)
             if closed and kind not in ("Dropout", "SpatialDropout2D", "BatchNormalization"):
                 closed = False
@@ -186,9 +188,6 @@ class Analysis:
                 current = Block()
             if kind in CONVOLUTIONS or current.layers:
                 current.layers.append(each)
-            if kind in ("Flatten", "Dense", "GlobalAveragePooling2D", "GlobalMaxPooling2D"):
-                current = Block()
-                break
             if kind in POOLS and current.convolutions:
                 closed = True
             elif kind in POOLS:
@@ -202,13 +201,18 @@ class Analysis:
         """What stands between the last block and the classifier, where it has convolutions."""
         members = {id(each) for block in self.blocks for each in block.layers}
         rest = Block()
-        for each in self.own:
-            kind = kind_of(each)
-            if kind in ("Flatten", "Dense", "GlobalAveragePooling2D", "GlobalMaxPooling2D"):
-                break
-            if id(each) not in members and (kind in CONVOLUTIONS or rest.layers):
+        for each in self._features:
+            if id(each) not in members and (kind_of(each) in CONVOLUTIONS or rest.layers):
                 rest.layers.append(each)
         return rest
+
+    @property
+    def _features(self) -> Iterator[Applied]:
+        """The layers before the classifier, be it dense or convolutions with a map a class."""
+        for each in self.own:
+            if each is self.output or kind_of(each) in _CLASSIFIER:
+                return
+            yield each
 
     @property
     def augmenting(self) -> list[Applied]:

@@ -39,7 +39,7 @@ def _index(analysis: Analysis, applied: Applied) -> int:
 
 def _before_output(analysis: Analysis) -> Unit | None:
     output = analysis.output
-    if output is None or kind_of(output) != "Dense" or not isinstance(output.layer, Layer):
+    if output is None or not isinstance(output.layer, Layer):
         return None
     last = output.frames[-1].site if output.frames else None
     if sum(bool(each.frames) and each.frames[-1].site == last for each in analysis.own) != 1:

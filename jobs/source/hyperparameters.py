@@ -4,7 +4,7 @@ import fnmatch
 from dataclasses import dataclass, replace
 
 from jobs.source import ranges
-from jobs.source.analysis import Analysis
+from jobs.source.analysis import Analysis, kind_of
 from jobs.source.evaluate.loading import FLOWS
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
 from jobs.source.evaluate.trace import Use
@@ -28,6 +28,8 @@ from jobs.source.script import Choices, Place, Space, Value
 DROPOUTS = ("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout")
 FIXED = "the line says `retune: fixed`"
 HELD = "it is held in retune.toml"
+OUTPUT_FILTERS = "output.filters"
+"""Of a convolution that gives the classes: numbered it would change its name with the blocks."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,17 @@ def _convolutions(analysis: Analysis) -> list[Knob]:
                 analysis, analysis.convolutions, applied, f"conv{number}.filters", "filters",
                 filters, ranges.filters(filters),
             )  # fmt: skip
-            if applied is analysis.output:
-                knob = knob.hold("it is the output layer: its filters are the classes")
             knobs.append(knob)
         knobs += _kernel(analysis, applied, number)
+    output = analysis.output
+    if output is not None and kind_of(output) != "Dense" and isinstance(output.layer, Layer):
+        filters = whole(output.layer.params.get("filters"))
+        if filters is not None and filters > 0:
+            knob = _of_layer(
+                analysis, [output], output, OUTPUT_FILTERS, "filters", filters,
+                ranges.filters(filters),
+            )  # fmt: skip
+            knobs.append(knob.hold("it is the output layer: its filters are the classes"))
     return knobs
 
 

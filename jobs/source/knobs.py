@@ -4,7 +4,10 @@ from jobs.source import augmentation, blocks, dropout, hyperparameters, normalis
 from jobs.source.analysis import Analysis
 from jobs.source.hyperparameters import Knob
 
-_ORDER = ("blocks", "conv", "batch_norm", "dense", "dropout", "augmentation", "optimizer", "fit")
+_ORDER = (
+    *("blocks", "conv", "batch_norm", "dense", "output", "dropout", "augmentation"),
+    *("optimizer", "fit"),
+)
 
 
 def found(analysis: Analysis) -> list[Knob]:

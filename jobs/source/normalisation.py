@@ -21,7 +21,7 @@ _ACTIVATIONS = {"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"}
 def knobs(analysis: Analysis) -> list[Knob]:
     """``batch_norm``, or nothing where the network is built on another one."""
     present = analysis.of_kind("BatchNormalization")
-    own = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
+    own = _convolutions(analysis)
     if not own or analysis.base is not None:
         return []
     choices = Choices((False, True))
@@ -45,7 +45,7 @@ def _normalised(analysis: Analysis) -> list[tuple[Applied, Applied]]:
 
     A pooling leaves a quarter of the numbers to normalise.
     """
-    convolutions = [each for each in analysis.own if kind_of(each) in CONVOLUTIONS]
+    convolutions = _convolutions(analysis)
     pools = {id(each): _pooling_behind(analysis, each) for each in convolutions}
     places = {id(each): _place(analysis, each) for each in analysis.own}
 
@@ -69,6 +69,15 @@ def _normalised(analysis: Analysis) -> list[tuple[Applied, Applied]]:
         if pool is not None and place is not None and users[place] == takers[place]:
             last[id(each)] = pool
     return [(each, last[id(each)]) for each in convolutions]
+
+
+def _convolutions(analysis: Analysis) -> list[Applied]:
+    """All but one that gives the classes, which nothing may stand behind."""
+    return [
+        each
+        for each in analysis.own
+        if kind_of(each) in CONVOLUTIONS and each is not analysis.output
+    ]
 
 
 def _pooling_behind(analysis: Analysis, convolution: Applied) -> Applied | None:
@@ -100,7 +109,7 @@ def _behind(analysis: Analysis, applied: Applied) -> Unit | None:
         return None  # made here, and put to use elsewhere
     if unit.form == "add" and not unit.owner:
         return None
-    return unit if unit.holds(layer.call) and applied is not analysis.output else None
+    return unit if unit.holds(layer.call) else None
 
 
 MOMENTUM, CALM = 0.9, 0.99

@@ -3,9 +3,10 @@
 import ast
 from collections.abc import Collection, Iterator
 
-from jobs.source.analysis import Analysis
+from jobs.source.analysis import Analysis, kind_of
 from jobs.source.evaluate.values import Applied, Layer, Optimizer
 from jobs.source.files import Site
+from jobs.source.hyperparameters import OUTPUT_FILTERS
 from jobs.source.script import Unread
 
 WORKED_OUT = "the script works it out as it runs"
@@ -19,21 +20,22 @@ def unread(analysis: Analysis, known: Collection[str]) -> tuple[Unread, ...]:
 
 
 def _layers(analysis: Analysis) -> Iterator[Unread]:
-    kinds = (
-        ("conv", analysis.convolutions, "filters", ("filters", "nb_filter")),
-        ("dense", analysis.dense, "units", ("units", "output_dim")),
-    )
-    for stem, layers, parameter, spellings in kinds:
-        for number, applied in enumerate(layers, 1):
-            layer = applied.layer
-            assert isinstance(layer, Layer)
-            reason = _reason(analysis, applied, parameter)
-            name = f"{stem}{number}.{parameter}"
-            yield _written(analysis, name, layer.call, layer.node, spellings, reason)
+    filters, units = ("filters", "nb_filter"), ("units", "output_dim")
+    for number, applied in enumerate(analysis.convolutions, 1):
+        yield _of_layer(analysis, f"conv{number}.filters", applied, filters)
+    for number, applied in enumerate(analysis.dense, 1):
+        yield _of_layer(analysis, f"dense{number}.units", applied, units)
+    if analysis.output is not None and kind_of(analysis.output) != "Dense":
+        yield _of_layer(analysis, OUTPUT_FILTERS, analysis.output, filters)
 
 
-def _reason(analysis: Analysis, applied: Applied, parameter: str) -> str:
-    return _OUTPUT.format(parameter) if applied is analysis.output else WORKED_OUT
+def _of_layer(
+    analysis: Analysis, name: str, applied: Applied, spellings: tuple[str, ...]
+) -> Unread:
+    layer = applied.layer
+    assert isinstance(layer, Layer)
+    reason = _OUTPUT.format(spellings[0]) if applied is analysis.output else WORKED_OUT
+    return _written(analysis, name, layer.call, layer.node, spellings, reason)
 
 
 def _training(analysis: Analysis) -> Iterator[Unread]:

@@ -306,9 +306,16 @@ model = Model([first, second], layers.Dense(1, activation="sigmoid")(x))
 """
 
 
-@pytest.mark.parametrize("network", [POOLED_OUTPUT, TWINS])
-def test_classes_are_not_normalised_nor_one_of_two_branches_alone(tmp_path, network):
-    (tmp_path / "cnn.py").write_text(HEAD + network + TRAINED)
+def test_classes_are_not_normalised(tmp_path):
+    (tmp_path / "cnn.py").write_text(HEAD + POOLED_OUTPUT + TRAINED)
+    changed = rewrite(tmp_path, "cnn.py", {"batch_norm": True})["cnn.py"].decode()
+    normalised, *behind = changed.partition(f"model.add(layers.{ADDED})")
+    assert normalised.endswith('activation="relu"))\n')
+    assert all("BatchNormalization" not in each for each in behind[1:])
+
+
+def test_of_two_branches_one_alone_is_not_normalised(tmp_path):
+    (tmp_path / "cnn.py").write_text(HEAD + TWINS + TRAINED)
     with pytest.raises(CannotRewrite, match="held"):
         rewrite(tmp_path, "cnn.py", {"batch_norm": True})
 
