@@ -36,6 +36,11 @@ class Channels:
     def known(self) -> np.ndarray[Any, Any]:
         return self.index >= 0
 
+    @property
+    def are_all(self) -> bool:
+        """Whether they are the parent's, each once and in their order."""
+        return np.array_equal(self.index, np.arange(self.parents))
+
     def come_from(self, inputs: int) -> bool:
         """Whether they are, in part at least, what a layer of ``inputs`` channels saw."""
         return self.parents == inputs and bool(self.known.any())

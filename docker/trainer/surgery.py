@@ -21,8 +21,9 @@ NOISE = 0.01
 
 _ELEMENTWISE = frozenset(
     {
-        *("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "InputLayer"),
-        *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization"),
+        *("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianNoise", "GaussianDropout"),
+        *("InputLayer", "Identity", "Activation", "ReLU", "LeakyReLU", "ELU"),
+        "ActivityRegularization",
         *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"),
         *("RandomBrightness", "RandomCrop", "RandomHeight", "RandomWidth", "Resizing"),
         *("CenterCrop", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Normalization"),
@@ -31,6 +32,7 @@ _ELEMENTWISE = frozenset(
 _POOLING = frozenset({"MaxPooling2D", "AveragePooling2D"})
 _BRIDGES = frozenset({"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"})
 _RECTIFIERS = ("relu", "sigmoid", "softmax")
+_ACROSS_CHANNELS = ("softmax", "log_softmax", "sparsemax")
 
 _OTHER_INPUT = "what it sees is not what the parent's layer saw."
 NEW_NORMALISATION = "a new normalisation."
@@ -175,6 +177,8 @@ class _Chain:
             self._dense(index, layer, partner)
         elif layer.kind == "BatchNormalization":
             self._normalization(index, layer, partner)
+        elif layer.kind in ("PReLU", "LayerNormalization") and partner is not None:
+            self._per_channel(index, layer, partner)
         elif layer.kind in ("SeparableConv2D", "DepthwiseConv2D"):
             self._separable(index, layer, partner)
         elif layer.kind in _BRIDGES:
@@ -187,15 +191,18 @@ class _Chain:
             name = layer.config.get("activation", "relu")
             leaks = bool(layer.config.get("negative_slope"))
             self._channels.is_rectified |= name in _RECTIFIERS and not leaks
+            self._channels = _activated(self._channels, name)
 
     def _keeps_order(self, layer: Layer) -> bool:
         """Whether a layer takes for channels what those before it do."""
         if layer.kind == "BatchNormalization":
             return layer.config.get("axis", -1) in ((1,) if self._is_channels_first else (-1, 3))
+        if layer.kind == "LayerNormalization":
+            return layer.config.get("axis", -1) in (-1, 3, [-1], [3])
         if layer.kind == "Flatten":
             order = layer.config.get("data_format")
             return (order == "channels_first") == self._is_channels_first
-        return layer.kind != "Dense" or not self._is_channels_first
+        return layer.kind not in ("Dense", "PReLU") or not self._is_channels_first
 
     def _incoming(self, count: int) -> Channels:
         if self._channels is None:
@@ -206,7 +213,8 @@ class _Chain:
 
     def _leave(self, layer: Layer, index: np.ndarray[Any, Any], parents: int) -> None:
         activation = layer.config.get("activation")
-        self._channels = Channels(index, parents, activation in _RECTIFIERS)
+        channels = Channels(index, parents, activation in _RECTIFIERS)
+        self._channels = _activated(channels, activation)
 
     def _begin_anew(self, index: int, layer: Layer, why: str) -> None:
         """The layer keeps its fresh weights, and what follows sees nothing of the parent's."""
@@ -376,6 +384,29 @@ class _Chain:
             self._run.take(index, new, share, "statistics taken over.")
         self._channels = Channels(incoming.index, incoming.parents)
 
+    def _per_channel(self, index: int, layer: Layer, partner: Layer) -> None:
+        """A slope, or a scale and an offset, for each channel, which is the weights' last axis."""
+        channels, shape, theirs = self._channels, layer.shapes[0], partner.shapes[0]
+        if channels is not None and shape == theirs and shape[-1] == 1:
+            origin = Channels.same(1)  # one slope for all channels
+        elif channels is not None and shape == (*theirs[:-1], len(channels.index)):
+            origin = channels
+        else:
+            self._unknown_kind(index, layer, partner)
+            return
+        if not origin.come_from(theirs[-1]):
+            self._run.fresh(index, _OTHER_INPUT)
+            return
+        new = [
+            np.where(origin.known, weights[..., np.maximum(origin.index, 0)], own)
+            for weights, own in zip(partner.weights, layer.weights, strict=True)
+        ]
+        said = "taken over"
+        if layer.kind == "LayerNormalization" and not channels.are_all:
+            said += ", an approximation, as it measures all channels at once"
+        self._run.take(index, new, float(origin.known.mean()), f"{said}.")
+        self._channels = Channels(channels.index, channels.parents)
+
     def _laid_out(self, count: int, partner: Layer) -> Channels | None:
         """What each value of a map laid out as a vector is, behind a map of the parent's size."""
         if self._bridge is None or self._channels is None or not self._channels.known.any():
@@ -389,10 +420,7 @@ class _Chain:
 
     def _unknown_kind(self, index: int, layer: Layer, partner: Layer | None) -> None:
         """A layer that this module knows nothing of is taken over as a whole or not at all."""
-        known = self._channels is None or (
-            bool(self._channels.known.all())
-            and np.array_equal(self._channels.index, np.arange(len(self._channels.index)))
-        )
+        known = self._channels is None or self._channels.are_all
         if partner is not None and partner.shapes == layer.shapes and known:
             self._run.take(index, partner.weights, 1.0, "taken over.")
         elif layer.weights:
@@ -405,8 +433,10 @@ class _Chain:
         count = shape[1 if self._is_channels_first and len(shape) == 4 else -1] if shape else None
         if count:
             took = known if not layer.weights else index in self._run.weights
-            if self._channels is None or len(self._channels.index) != count:
-                self._channels = Channels.same(count) if took else Channels.unknown(count)
+            if not took:
+                self._channels = Channels.unknown(count)
+            elif self._channels is None or len(self._channels.index) != count:
+                self._channels = Channels.same(count)
 
     def _remapped(
         self, kernel: Array, own: Array, incoming: Channels, outgoing: Array, axis: int
@@ -437,6 +467,13 @@ def _may_be_identity(layer: Layer, incoming: Channels, inputs: int, outputs: int
         and all(each == 1 for each in pair(layer.config.get("strides", 1)))
         and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
     )
+
+
+def _activated(channels: Channels, activation: Any) -> Channels:
+    """What channels are behind an activation: a softmax shares out one among the copies too."""
+    if activation in _ACROSS_CHANNELS and not channels.are_all:
+        return Channels.unknown(len(channels.index))
+    return channels
 
 
 def _groups(layer: Layer) -> int:

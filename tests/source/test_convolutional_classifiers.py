@@ -96,9 +96,14 @@ def test_nothing_is_normalised_behind_it_and_units_are_dropped_before_it(checkou
 
 
 def test_what_gives_the_classes_is_no_block_that_can_go(tmp_path):
-    text = HEAD + 'model = Sequential([\n    Input((64, 64, 3)),\n'
-    text += f"    {FEATURES[0]},\n    {FEATURES[1]},\n"
-    text += "    layers.Conv2D(5, 3),\n    layers.AveragePooling2D(29),\n    layers.Flatten(),\n])\n"
+    calls = (
+        *FEATURES[:2],
+        "layers.Conv2D(5, 3)",
+        "layers.AveragePooling2D(29)",
+        "layers.Flatten()",
+    )
+    made = "".join(f"    {each},\n" for each in ("Input((64, 64, 3))", *calls))
+    text = f"{HEAD}model = Sequential([\n{made}])\n"
     (tmp_path / "cnn.py").write_text(text + TRAINED)
     reading = detect.find(tmp_path, "cnn.py", [], [])
     assert next(x.value for x in reading.hyperparameters if x.name == "blocks") == 1

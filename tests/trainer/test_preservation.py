@@ -254,6 +254,31 @@ def activated(activation: Make, filters: int = 4, *more: Any) -> Any:
     return chain(conv(filters), L.BatchNormalization(), activation(), *more)
 
 
+PRESERVED |= {
+    f"{name} of channels that are copied": (
+        lambda make=make: activated(make),
+        lambda make=make: activated(make, 7),
+        {},
+    )
+    for name, make in {
+        "PReLU": lambda: L.PReLU(shared_axes=[1, 2]),
+        "PReLU of each pixel": L.PReLU,
+        "one PReLU": lambda: L.PReLU(shared_axes=[1, 2, 3]),
+    }.items()
+}
+PRESERVED |= {
+    "PReLU of units that are copied": (
+        lambda: sequential(conv(4), L.Flatten(), L.Dense(5), L.PReLU(), L.Dense(3)),
+        lambda: sequential(conv(6), L.Flatten(), L.Dense(9), L.PReLU(), L.Dense(3)),
+        {},
+    ),
+    "a convolution for the classes": (
+        lambda: sequential(conv(4, activation="relu"), conv(3, 1), L.GlobalAveragePooling2D()),
+        lambda: sequential(conv(7, activation="relu"), conv(3, 1), L.GlobalAveragePooling2D()),
+        {},
+    ),
+}
+
 ACTIVATIONS: dict[str, Make] = {
     "ReLU": L.ReLU,
     "ReLU6": lambda: L.ReLU(max_value=6.0),
@@ -415,6 +440,40 @@ def test_what_is_not_rectified_has_no_identity_with_a_relu(name, tmp_path):
     done = inherited(parent, child, tmp_path)
     assert "cannot begin as the identity" in done.sentences[-2]
     assert done.anew == 2
+
+
+ACROSS: dict[str, Callable[[int], Any]] = {
+    "in a convolution": lambda filters: chain(conv(filters, activation="softmax"), conv(5)),
+    "in a dense layer": lambda units: dense_across(L.Dense(units, activation="softmax")),
+    "of its own": lambda units: dense_across(L.Dense(units), L.Activation("softmax")),
+    "a layer": lambda units: dense_across(L.Dense(units), L.Softmax()),
+}
+
+
+def dense_across(*layers: Any) -> Any:
+    return sequential(conv(4), L.Flatten(), *layers, L.Dense(3))
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_behind_a_softmax_of_copies_nothing_is_claimed(name, tmp_path):
+    parent, child = ACROSS[name](4), ACROSS[name](6)
+    done = inherited(parent, child, tmp_path)
+    assert done.anew >= 1
+    same = ACROSS[name](4)
+    assert inherited(parent, same, tmp_path).anew == 0
+    assert difference(parent, same) < 1e-5
+
+
+def test_a_normalisation_over_copied_channels_is_said_to_be_near(tmp_path):
+    def model(filters: int) -> Any:
+        return chain(conv(filters), L.LayerNormalization(), L.ReLU())
+
+    parent, child = model(4), model(7)
+    before = difference(parent, child)
+    done = inherited(parent, child, tmp_path)
+    assert "approximation" in done.sentences[1]
+    assert (done.anew, done.share) == (0, pytest.approx(1.0))
+    assert 1e-5 < difference(parent, child) < before / 2
 
 
 def test_a_new_normalisation_of_a_vector_keeps_what_follows(tmp_path):
