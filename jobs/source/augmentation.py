@@ -373,7 +373,7 @@ def _add_layers(change: Change, wanted: str) -> None:
     edits: list[Edit] = []
     shape = _shape_text(unit, first)
     for index, (name, arguments) in enumerate(LAYERS[wanted]):
-        spelled = imports.spelling(analysis, path, "layers", name, like)
+        spelled = imports.spelling(analysis, unit.site, "layers", name, like)
         edits += spelled.edits
         texts.append(f"{spelled.text}({arguments}{shape if index == 0 else ''})")
     if unit.form == "assign":

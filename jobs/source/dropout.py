@@ -59,7 +59,7 @@ def add_dropout(change: Change, rate: float) -> None:
     if unit is None or output is None or not isinstance(output.layer, Layer):
         raise CannotRewrite("The output layer does not stand on a line of its own.")
     like = unit.source.at(output.layer.callee)
-    found = imports.spelling(analysis, unit.site.path, "layers", "Dropout", like)
+    found = imports.spelling(analysis, unit.site, "layers", "Dropout", like)
     line = unit.line(f"{found.text}({rate!r})")
     if unit.form == "assign":
         line = f"{unit.indent}{unit.given} = {found.text}({rate!r})({unit.given}){notes.ADDED}"

@@ -19,25 +19,30 @@ class Spelling:
     edits: list[Edit] = field(default_factory=list)
 
 
-def spelling(analysis: Analysis, path: str, package: str, name: str, like: str) -> Spelling:
-    """How ``keras.<package>.<name>`` is written in the file ``path``.
+def spelling(analysis: Analysis, place: Site, package: str, name: str, like: str) -> Spelling:
+    """How ``keras.<package>.<name>`` is written at a place of a file, with what stands before it.
 
     ``like`` is how the script writes a class of the same or a neighbouring package: a bare name
     leads to a bare name, ``layers.Conv2D`` to ``layers.<name>``.
     """
-    source = analysis.sources(path)
-    members = analysis.run.modules[path].members
+    source = analysis.sources(place.path)
+    late = _imported_behind(source, place.start)
+    members = {
+        bound: value
+        for bound, value in analysis.run.modules[place.path].members.items()
+        if bound not in late
+    }
     for bound, value in members.items():
         if _is(value, package, name):
             return Spelling(bound)
-    if any(starred(module, name) for module in _stars(source, package)):
+    if any(starred(module, name) for module in _stars(source, package, place.start)):
         return Spelling(name)
     prefix, _, _ = like.rpartition(".")
     if prefix:
         found = _dotted(members, prefix, package, name)
         if found:
             return Spelling(found)
-    return _imported(source, package, name)
+    return _imported(source, package, name, place.start)
 
 
 def like_layers(analysis: Analysis, source: Source) -> str:
@@ -57,11 +62,22 @@ def _is(value: Item, package: str, name: str) -> bool:
     return value.last == name and f".{package}" in value.name
 
 
-def _stars(source: Source, package: str) -> list[str]:
+def _imported_behind(source: Source, position: int) -> set[str]:
+    """The names that only imports below a position bind."""
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for node in source.tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found = {each.asname or each.name.partition(".")[0] for each in node.names}
+            names[source.site(node).start > position] |= found
+    return names[True] - names[False]
+
+
+def _stars(source: Source, package: str, position: int) -> list[str]:
     return [
         node.module or ""
         for node in ast.walk(source.tree)
         if isinstance(node, ast.ImportFrom)
+        and source.site(node).start < position
         and any(alias.name == "*" for alias in node.names)
         and canonical(node.module or "").startswith(f"keras.{package}")
     ]
@@ -88,15 +104,15 @@ def _dotted(members: dict[str, Item], prefix: str, package: str, name: str) -> s
     return None
 
 
-def _imported(source: Source, package: str, name: str) -> Spelling:
-    anchor = _anchor(source, package)
+def _imported(source: Source, package: str, name: str, position: int) -> Spelling:
+    anchor = _anchor(source, package, position)
     root = "keras"
     if anchor is not None:
         module = anchor.module or "" if isinstance(anchor, ast.ImportFrom) else anchor.names[0].name
         root = _root(module)
     line = f"from {root}.{package} import {name}"
     if anchor is None:
-        return Spelling(name, [after(source, _head(source), [line + ADDED])])
+        return Spelling(name, [after(source, _head(source, position), [line + ADDED])])
     site = source.site(anchor)
     indent = source.text[source.line_start(site.start) : site.start]
     position = site.end
@@ -119,11 +135,14 @@ def _root(module: str) -> str:
     return module.partition(".")[0] if module.startswith(("keras", "tf_keras")) else "keras"
 
 
-def _anchor(source: Source, package: str) -> ast.Import | ast.ImportFrom | None:
-    """The import after which another one of Keras stands well."""
+def _anchor(source: Source, package: str, position: int) -> ast.Import | ast.ImportFrom | None:
+    """The import before a position after which another one of Keras stands well."""
     best: tuple[int, ast.Import | ast.ImportFrom] | None = None
     for node in source.tree.body:
-        if not isinstance(node, ast.Import | ast.ImportFrom) or is_added(source, source.site(node)):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        site = source.site(node)
+        if site.end > position or is_added(source, site):
             continue
         module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
         full = canonical(module)
@@ -142,15 +161,12 @@ def _anchor(source: Source, package: str) -> ast.Import | ast.ImportFrom | None:
     return best[1] if best else None
 
 
-def _head(source: Source) -> int:
-    """The end of the last import of a file, or of its docstring."""
-    position = 0
-    for node in source.tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom) and not is_added(
-            source, source.site(node)
-        ):
-            position = source.site(node).end
-    return position
+def _head(source: Source, position: int) -> int:
+    """The end of the last import of a file before a position."""
+    imports = (node for node in source.tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    sites = (source.site(node) for node in imports)
+    ends = (each.end for each in sites if each.end < position and not is_added(source, each))
+    return max(ends, default=0)
 
 
 def unused(source: Source) -> list[Edit]:

@@ -182,22 +182,23 @@ def _add_batch_norm(change: Change, momentum: float) -> None:
         if notes.taken_out(source, "batch_norm"):
             change.put({path: notes.put_back(source, "batch_norm")})
             return
-    places: list[tuple[Unit, str]] = []
+    places: list[tuple[Unit, Layer, str]] = []
     spellings: dict[str, imports.Spelling] = {}
     for convolution, last in _normalised(analysis):
         unit, before, made = _behind(analysis, last), last.layer, convolution.layer
         if unit is None or not isinstance(before, Layer) or not isinstance(made, Layer):
             raise CannotRewrite("The convolutions do not stand on lines of their own.")
-        path = unit.site.path
-        like = unit.source.at(before.callee)
-        found = imports.spelling(analysis, path, "layers", "BatchNormalization", like)
+        axis = "axis=1, " if made.text("data_format") == "channels_first" else ""
+        places.append((unit, before, f"({axis}momentum={momentum})"))
+    for unit, before, _ in places:
+        path, like = unit.site.path, unit.source.at(before.callee)
+        first = min((each.site for each, _, _ in places if each.site.path == path))
+        found = imports.spelling(analysis, first, "layers", "BatchNormalization", like)
         known = spellings.setdefault(path, found)
         if len(found.edits) < len(known.edits):  # as a neighbour writes it, without an import
             spellings[path] = found
-        axis = "axis=1, " if made.text("data_format") == "channels_first" else ""
-        places.append((unit, f"({axis}momentum={momentum})"))
     edits: dict[Site, list[Edit]] = {}
-    for unit, arguments in places:
+    for unit, _, arguments in places:
         layer = f"{spellings[unit.site.path].text}{arguments}"
         edits[unit.site] = [
             unit.after([unit.line(layer)]),

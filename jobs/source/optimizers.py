@@ -111,7 +111,7 @@ def _introduce(change: Change, site: Site, original: str, name: str, arguments: 
     analysis = change.analysis
     source = analysis.sources(site.path)
     found = imports.spelling(
-        analysis, site.path, "optimizers", OPTIMIZERS[name], imports.like_layers(analysis, source)
+        analysis, site, "optimizers", OPTIMIZERS[name], imports.like_layers(analysis, source)
     )
     draft = notes.Draft(source)
     draft.replace(site, f"{found.text}({arguments})")
@@ -135,9 +135,9 @@ def rename_object(change: Change, name: str) -> None:
         change.put(draft.raw())
         change.apply(unused_imports(change))
         return
-    spelling = imports.spelling(analysis, found.callee.path, "optimizers", OPTIMIZERS[name], old)
+    spelling = imports.spelling(analysis, found.callee, "optimizers", OPTIMIZERS[name], old)
     draft.replace(found.callee, spelling.text)
-    back = imports.spelling(analysis, found.callee.path, "optimizers", found.name, spelling.text)
+    back = imports.spelling(analysis, found.callee, "optimizers", found.name, spelling.text)
     if back.text != old:
         draft.note(found.call.end, "optimizer.name", old)
     change.apply([*draft.edits(), *spelling.edits])

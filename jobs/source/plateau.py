@@ -308,10 +308,11 @@ def _take_out(change: Change, found: _Callbacks) -> None:
 def _spelling(analysis: Analysis, found: _Callbacks) -> imports.Spelling:
     source = found.source
     like = next(_callback_names(analysis, source), None) or imports.like_layers(analysis, source)
-    spelled = imports.spelling(analysis, source.path, _KEYWORD, _CLASS, like)
+    call = source.site(found.call)
+    spelled = imports.spelling(analysis, call, _KEYWORD, _CLASS, like)
     root, _, rest = spelled.text.partition(".")
     if rest and root in _local_names(source.tree):
-        return imports.spelling(analysis, source.path, _KEYWORD, _CLASS, "")
+        return imports.spelling(analysis, call, _KEYWORD, _CLASS, "")
     return spelled
 
 
