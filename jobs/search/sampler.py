@@ -5,6 +5,7 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 import optuna
@@ -25,6 +26,7 @@ from jobs.search.proposal import Buildable, Proposal
 from jobs.search.tweaks import (
     AVERAGE,
     AVERAGING,
+    BATCH,
     LEAST_BATCH,
     LONGER,
     RATE,
@@ -244,13 +246,15 @@ class RetuneSampler(BaseSampler):
         held = {*parent.user_attrs.get("held", {}), *held}
         settled = parent.user_attrs.get("kind") == SETTLE
         before = history.parent(parent) if settled else None
+        steps, seconds = result(parent).get("steps"), [each.seconds for each in curves(parent)]
         return Model(
             params,
             held,
             parent.distributions,
             inherits=self.inherits,
             rate_before_settling=values(before).get(RATE) if before is not None else None,
-            steps=result(parent).get("steps"),
+            steps=steps,
+            step_seconds=median(seconds) / steps if seconds and steps else 0.0,
             trained=len(parent.intermediate_values) if parent.state == TrialState.PRUNED else None,
             runs=runs,
             mirrors=history.mirrors,
@@ -275,7 +279,7 @@ class RetuneSampler(BaseSampler):
         model = self._model({**values(parent), **wanted}, parent, history, held)
         for each in candidates(answers(finding, self.target), model):
             repaired = {**wanted, **each.tweak}
-            if repaired.get("fit.batch_size", LEAST_BATCH) < LEAST_BATCH:
+            if repaired.get(BATCH, LEAST_BATCH) < LEAST_BATCH:
                 repaired.pop("batch_norm", None)
             tweak = {
                 name: value for name, value in repaired.items() if values(parent).get(name) != value

@@ -62,6 +62,7 @@ def epochs(
     loss: Sequence[float] | None = None,
     val_loss: Sequence[float] | None = None,
     fit: int = 1,
+    seconds: float = 1.0,
 ) -> list[Epoch]:
     """Epochs with these accuracies; the losses fall with the accuracies where none are given."""
     return [
@@ -69,7 +70,7 @@ def epochs(
             epoch=number + 1,
             epochs=len(train),
             fit=fit,
-            seconds=1.0,
+            seconds=seconds,
             logs={},
             accuracy=train[number],
             val_accuracy=validation[number],

@@ -380,7 +380,8 @@ def test_averaged_weights_come_with_the_first_tweak_and_stay():
 
 
 def test_new_layers_are_learnt_before_averages_of_few_steps_an_epoch():
-    trials = Campaign(lambda values, trial: OVERFIT, start=PLAIN, steps=40).steps(5)
+    start = PLAIN | {"fit.batch_size": 16}
+    trials = Campaign(lambda values, trial: OVERFIT, start=start, steps=40).steps(5)
     assert trials[1].user_attrs["tweak"] == BOTH
     tweaks = [each.user_attrs["tweak"] for each in trials[1:]]
     begins = next(i for i, each in enumerate(tweaks) if not {"blocks", "batch_norm"} & each.keys())
@@ -688,10 +689,37 @@ def test_a_repair_of_new_layers_does_not_average_their_first_weights():
     def train(values, trial):
         return "out-of-memory" if values["blocks"] > 2 else OVERFIT
 
-    third = Campaign(train, start=PLAIN, steps=40).steps(3)[2]
+    start = PLAIN | {"fit.batch_size": 16}
+    third = Campaign(train, start=start, steps=40).steps(3)[2]
     assert third.user_attrs["kind"] == "repair"
-    assert third.params["fit.batch_size"] == 16
+    assert third.params["fit.batch_size"] == 8
     assert third.params["optimizer.use_ema"] is False
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "seconds", "wanted"),
+    [
+        *[(32, 87, 4.0, 16), (64, 43, 4.0, 16), (48, 60, 4.0, 24), (32, 40, 4.0, 16)],
+        *[(256, 11, 4.0, 16), (32, 160, 9.0, 32), (32, 87, 0.9, 32), (24, 87, 4.0, 24)],
+        (32, None, 4.0, 32),
+    ],
+    ids=str,
+)
+def test_new_blocks_learn_in_more_steps_where_an_epoch_has_few(batch, steps, seconds, wanted):
+    curve = epochs([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.65, 0.65], seconds=seconds)
+    start = PLAIN | {"fit.batch_size": batch}
+    second = Campaign(lambda values, trial: curve, start=start, steps=steps).steps(2)[1]
+    assert "blocks" in second.user_attrs["tweak"]
+    assert second.params["fit.batch_size"] == wanted
+    why = second.user_attrs["sentence"]
+    assert ("smaller batches, which make more steps of an epoch" in why) == (wanted != batch)
+
+
+def test_what_adds_no_blocks_leaves_the_batches_as_they_are():
+    curve = epochs([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.65, 0.65], seconds=4.0)
+    held = {"blocks": "it is held in retune.toml"}
+    second = Campaign(lambda values, trial: curve, start=PLAIN, steps=87, held=held).steps(2)[1]
+    assert second.params["fit.batch_size"] == 32
 
 
 SCHEDULE = "fit.reduce_lr_on_plateau"
