@@ -4,23 +4,37 @@ from collections.abc import Sequence
 
 from trainer.network import Layer
 
-# The layers that carry weights, and the one that divides the convolutional part from the dense one.
 _BRIDGES = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
+"""The layers that divide the convolutional part from the dense one."""
+_PASSED = frozenset(
+    {
+        *("InputLayer", "Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout"),
+        "GaussianNoise",
+    }
+)
+"""Layers that come and go without a change of what is computed."""
+_SETTINGS = ("activation", "strides", "padding", "dilation_rate", "pool_size")
+_HINT = 0.01
+"""What a layer without weights counts, or a setting: enough to tell layers of equal shapes apart,
+and too little to part two layers with weights that go together."""
 
 
 def align(parent: Sequence[Layer], child: Sequence[Layer]) -> dict[int, int]:
     """Indices of the child's layers -> those of the parent's, in order and one to one.
 
     The best common subsequence by dynamic programming (Needleman and Wunsch 1970) with a score for
-    how well two layers go together. Only layers with weights and the step from maps to vectors are
-    aligned. The last layers with weights belong together where both are of one kind: they give the
-    classes.
+    how well two layers go together. Poolings and activations are aligned as well: a layer that is
+    put between two like it shows only by them. The last layers with weights belong together where
+    both are of one kind: they give the classes.
     """
-    ours = [i for i, layer in enumerate(child) if _counts(layer)]
-    theirs = [i for i, layer in enumerate(parent) if _counts(layer)]
+    ours = [i for i, layer in enumerate(child) if layer.kind not in _PASSED]
+    theirs = [i for i, layer in enumerate(parent) if layer.kind not in _PASSED]
     tail: dict[int, int] = {}
-    if ours and theirs and _score(parent[theirs[-1]], child[ours[-1]]) > 0:
-        tail = {ours.pop(): theirs.pop()}
+    own, other = _classifier(child), _classifier(parent)
+    if own is not None and other is not None and _score(parent[other], child[own]) > 0:
+        tail = {own: other}
+        ours = [i for i in ours if i < own]
+        theirs = [i for i in theirs if i < other]
     rows, columns = len(theirs), len(ours)
     # best[i][j]: the best score of the layers from i and from j on, so that ties go to early ones.
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
@@ -43,8 +57,9 @@ def align(parent: Sequence[Layer], child: Sequence[Layer]) -> dict[int, int]:
     return pairs | tail
 
 
-def _counts(layer: Layer) -> bool:
-    return bool(layer.weights) or layer.kind in _BRIDGES
+def _classifier(layers: Sequence[Layer]) -> int | None:
+    """The last layer with weights."""
+    return max((i for i, layer in enumerate(layers) if layer.weights), default=None)
 
 
 def _score(parent: Layer, child: Layer) -> float:
@@ -53,10 +68,13 @@ def _score(parent: Layer, child: Layer) -> float:
         return 3.0
     if parent.kind != child.kind or len(parent.weights) != len(child.weights):
         return 0.0
+    hints = _HINT * sum(bool(parent.setting(x) == child.setting(x)) for x in _SETTINGS)
+    if not parent.weights:
+        return _HINT + hints
     if [each.ndim for each in parent.weights] != [each.ndim for each in child.weights]:
         return 0.0
-    score = 2.0
+    if any(parent.config.get(each) != child.config.get(each) for each in ("center", "scale")):
+        return 0.0  # as many weights of a normalisation, but others
     pairs = zip(parent.shapes, child.shapes, strict=True)
     axes = [own == other for one, two in pairs for own, other in zip(one, two, strict=True)]
-    score += sum(axes) / max(1, len(axes))
-    return score
+    return 2.0 + sum(axes) / max(1, len(axes)) + hints

@@ -53,7 +53,7 @@ def inherit_into(model: keras.Model, session: Session, images: Callable[[], Arra
             live[index].set_weights(weights)
         new = [live[index] for index in done.undoing]
         # Beside other new layers, whose weights follow, fresh ones let the network learn sooner.
-        undone = bool(new) and not done.anew and undoing.undo(model, new, images)
+        undone = bool(new) and not done.anew and undoing.undo(model, live, new, images)
         how = undoing.UNDONE if undone else f"begins anew, {surgery.NEW_NORMALISATION}"
         state.inherited = done.share
         state.inheritance = [*done.sentences, *(f"{each.name}: {how}" for each in new)]

@@ -73,7 +73,11 @@ def kept_area(parent: Layer, child: Layer) -> float:
 
 
 def resized(parent: Layer, child: Layer, size: tuple[int, int] | None) -> tuple[Array, list[str]]:
-    """The parent's kernel at the child's height and width: zeros around it, or its middle."""
+    """The parent's kernel at the child's height and width: zeros around it, or its middle.
+
+    A larger one without padding has its zeros at the end, so that poolings behind it divide the map
+    as before, and the map loses its end alone.
+    """
     kernel = parent.weights[0]
     old, new = kernel.shape[:2], child.weights[0].shape[:2]
     if old == new:
@@ -82,15 +86,18 @@ def resized(parent: Layer, child: Layer, size: tuple[int, int] | None) -> tuple[
     strides = pair(child.config.get("strides", 1))
     takes, puts = [], []
     for axis in (0, 1):
-        shift = _before(new[axis], strides[axis], size, axis, child) - _before(
-            old[axis], strides[axis], size, axis, child
-        )
+        shift = 0
+        if child.config.get("padding") == "same" or new[axis] < old[axis]:
+            shift = _before(new[axis], strides[axis], size, axis, child) - _before(
+                old[axis], strides[axis], size, axis, child
+            )
         low, high = max(0, shift), min(new[axis], old[axis] + shift)
         puts.append(slice(low, high))
         takes.append(slice(low - shift, high - shift))
     result[puts[0], puts[1]] = kernel[takes[0], takes[1]]
     verb = "padded with zeros" if new[0] * new[1] > old[0] * old[1] else "cut to its middle"
-    return result, [f"kernel {old[0]}×{old[1]} {verb} to {new[0]}×{new[1]}"]
+    where = "" if child.config.get("padding") == "same" else ", but for the map's border"
+    return result, [f"kernel {old[0]}×{old[1]} {verb} to {new[0]}×{new[1]}{where}"]
 
 
 def _before(kernel: int, stride: int, size: tuple[int, int] | None, axis: int, layer: Layer) -> int:

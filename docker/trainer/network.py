@@ -36,6 +36,11 @@ class Layer:
     input_shape: tuple[int | None, ...] | None = None
     output_shape: tuple[int | None, ...] | None = None
 
+    def setting(self, name: str) -> Any:
+        """A value of the configuration, where lists and tuples are the same."""
+        value = self.config.get(name)
+        return tuple(value) if isinstance(value, list) else value
+
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         return [each.shape for each in self.weights]

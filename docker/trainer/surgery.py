@@ -30,10 +30,15 @@ _ELEMENTWISE = frozenset(
     }
 )
 _POOLING = frozenset({"MaxPooling2D", "AveragePooling2D"})
-_BRIDGES = frozenset({"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"})
+_GLOBAL = frozenset({"GlobalAveragePooling2D", "GlobalMaxPooling2D"})
+_BRIDGES = _GLOBAL | {"Flatten"}
+_ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
+_LEAVE_RECTIFIED = ("relu", "leaky_relu", "elu", "linear")
 _RECTIFIERS = ("relu", "sigmoid", "softmax")
 _ACROSS_CHANNELS = ("softmax", "log_softmax", "sparsemax")
 
+_OTHER_MAP = "of another map, an approximation"
+_NOT_NORMALISED = "without the normalisation before it, an approximation"
 _OTHER_INPUT = "what it sees is not what the parent's layer saw."
 NEW_NORMALISATION = "a new normalisation."
 _NO_IDENTITY = "a new layer that cannot begin as the identity."
@@ -138,6 +143,7 @@ class _Chain:
         self._map_before: tuple[int, int] | None = None
         self._next_parent = 0
         self._bridge: str | None = None
+        self._differs: str | None = None
 
     def walk(self) -> None:
         for index, layer in enumerate(self._run.child.layers):
@@ -162,9 +168,13 @@ class _Chain:
             return
         partner = self._pairs[index]
         removed = self._run.parent.layers[self._next_parent : partner]
-        kinds = {each.kind for each in removed if each.weights}
-        if kinds - {"BatchNormalization"} and self._channels is not None:
+        kinds = {each.kind for each in removed if each.weights or each.kind in _POOLING}
+        if kinds - {"BatchNormalization"} - _POOLING and self._channels is not None:
             self._channels = Channels.unknown(len(self._channels.index))
+        if kinds & _POOLING:
+            self._differs = _OTHER_MAP
+        elif kinds:
+            self._differs = _NOT_NORMALISED
         self._next_parent = partner + 1
 
     def _one(self, index: int, layer: Layer) -> None:
@@ -185,13 +195,31 @@ class _Chain:
             # A vector stays as it is.
             if self._is_map:
                 self._bridge, self._map_before = layer.kind, self._map
-        elif layer.weights or layer.kind not in _ELEMENTWISE | _POOLING:
+            if partner is not None and {partner.kind, layer.kind} == _GLOBAL:
+                self._differs = _OTHER_MAP
+        elif layer.kind in _POOLING:
+            if partner is None or any(
+                partner.setting(each) != layer.setting(each)
+                for each in ("pool_size", "strides", "padding")
+            ):
+                self._differs = _OTHER_MAP
+        elif layer.kind == "Rescaling" and _is_scalar(layer):
+            if self._channels is not None:
+                self._channels.is_rectified = False
+        elif layer.weights or layer.kind not in _ELEMENTWISE:
             self._unknown_kind(index, layer, partner)
         if layer.kind in ("Activation", "ReLU") and self._channels is not None:
-            name = layer.config.get("activation", "relu")
+            name = _activation(layer)
             leaks = bool(layer.config.get("negative_slope"))
             self._channels.is_rectified |= name in _RECTIFIERS and not leaks
             self._channels = _activated(self._channels, name)
+
+    def _take(self, index: int, weights: Sequence[Array], share: float, said: str) -> None:
+        """Take over a layer, saying whether what it sees is only near to what it saw before."""
+        if self._differs is not None and "approximation" not in said:
+            said = f"{said}, {self._differs}"
+        self._differs = None
+        self._run.take(index, weights, share, f"{said}.")
 
     def _keeps_order(self, layer: Layer) -> bool:
         """Whether a layer takes for channels what those before it do."""
@@ -242,14 +270,13 @@ class _Chain:
                 how.append(f"{kernel.shape[3]} filters widened to {layer.weights[0].shape[3]}")
             elif kernel.shape[3] > layer.weights[0].shape[3]:
                 how.append(f"the strongest {layer.weights[0].shape[3]} filters kept")
-            said = ", ".join(how) or "taken over"
-            self._run.take(index, [new, *biases], share, f"{said}.")
+            self._take(index, [new, *biases], share, ", ".join(how) or "taken over")
             self._leave(layer, outgoing, kernel.shape[3])
 
     def _new_convolution(self, index: int, layer: Layer, incoming: Channels) -> None:
         kernel = layer.weights[0]
         height, width, inputs, outputs = kernel.shape
-        if not _may_be_identity(layer, incoming, inputs, outputs):
+        if not self._may_be_identity(index, layer, incoming, inputs, outputs):
             self._begin_anew(index, layer, _NO_IDENTITY)
             return
         chosen = repeated(inputs, outputs, self._run.random)
@@ -276,7 +303,7 @@ class _Chain:
         if (
             partner is None
             and multiplier == 1
-            and _may_be_identity(layer, incoming, inputs, outputs)
+            and self._may_be_identity(index, layer, incoming, inputs, outputs)
         ):
             self._new_separable(index, layer, incoming, outputs)
             return
@@ -300,7 +327,7 @@ class _Chain:
             new.append(self._remapped(pointwise, layer.weights[1], incoming, outgoing, axis=2))
         new += [bias[outgoing] for bias in partner.weights[len(new) : len(layer.weights)]]
         share = kept_area(partner, layer)
-        self._run.take(index, new, share, f"{', '.join(how) or 'taken over'}.")
+        self._take(index, new, share, ", ".join(how) or "taken over")
         self._leave(layer, outgoing, parents)
 
     def _new_separable(self, index: int, layer: Layer, incoming: Channels, outputs: int) -> None:
@@ -346,18 +373,49 @@ class _Chain:
         elif kernel.shape[1] > outputs:
             how.append(f"the strongest {outputs} units kept")
         share = float(incoming.known.mean())
-        self._run.take(index, [new, *biases], share, f"{', '.join(how) or 'taken over'}.")
+        self._take(index, [new, *biases], share, ", ".join(how) or "taken over")
         self._leave(layer, outgoing, kernel.shape[1])
 
     def _new_dense(self, index: int, layer: Layer, incoming: Channels) -> None:
         inputs, outputs = layer.weights[0].shape
-        if not _may_be_identity(layer, incoming, inputs, outputs):
+        if not self._may_be_identity(index, layer, incoming, inputs, outputs):
             self._begin_anew(index, layer, _NO_IDENTITY)
             return
         chosen = repeated(inputs, outputs, self._run.random)
         new = layer.weights[0] * self._run.noise
         new[chosen, np.arange(outputs)] += 1.0
         self._begin_as_identity(index, layer, [new], chosen, incoming)
+
+    # New layers
+
+    def _may_be_identity(
+        self, index: int, layer: Layer, incoming: Channels, inputs: int, outputs: int
+    ) -> bool:
+        """Whether a new layer, and what newly activates it, can leave what it sees as it is."""
+        activation = layer.config.get("activation")
+        return (
+            outputs >= inputs
+            and bool(incoming.known.all())
+            and all(each == 1 for each in pair(layer.config.get("strides", 1)))
+            and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
+            and self._are_left(index, incoming.is_rectified)
+        )
+
+    def _are_left(self, index: int, is_rectified: bool) -> bool:
+        """Whether the new activations between a layer and the next one with weights change nothing.
+
+        A normalisation of the parent's gives negative values again.
+        """
+        for after, each in enumerate(self._run.child.layers[index + 1 :], index + 1):
+            if each.kind == "BatchNormalization":
+                is_rectified &= after not in self._pairs
+            elif each.weights:
+                break
+            elif after not in self._pairs and (name := _activation(each)) is not None:
+                clips = bool(each.config.get("max_value"))
+                if not is_rectified or clips or name not in _LEAVE_RECTIFIED:
+                    return False
+        return True
 
     # Others
 
@@ -381,7 +439,7 @@ class _Chain:
                 for theirs, own in zip(partner.weights, layer.weights, strict=True)
             ]
             share = float(incoming.known.mean())
-            self._run.take(index, new, share, "statistics taken over.")
+            self._take(index, new, share, "statistics taken over")
         self._channels = Channels(incoming.index, incoming.parents)
 
     def _per_channel(self, index: int, layer: Layer, partner: Layer) -> None:
@@ -391,6 +449,8 @@ class _Chain:
             origin = Channels.same(1)  # one slope for all channels
         elif channels is not None and shape == (*theirs[:-1], len(channels.index)):
             origin = channels
+        elif len(shape) == 1 and (found := self._laid_out(shape[0], partner)) is not None:
+            origin = channels = found
         else:
             self._unknown_kind(index, layer, partner)
             return
@@ -404,7 +464,7 @@ class _Chain:
         said = "taken over"
         if layer.kind == "LayerNormalization" and not channels.are_all:
             said += ", an approximation, as it measures all channels at once"
-        self._run.take(index, new, float(origin.known.mean()), f"{said}.")
+        self._take(index, new, float(origin.known.mean()), said)
         self._channels = Channels(channels.index, channels.parents)
 
     def _laid_out(self, count: int, partner: Layer) -> Channels | None:
@@ -421,9 +481,11 @@ class _Chain:
     def _unknown_kind(self, index: int, layer: Layer, partner: Layer | None) -> None:
         """A layer that this module knows nothing of is taken over as a whole or not at all."""
         known = self._channels is None or self._channels.are_all
-        if partner is not None and partner.shapes == layer.shapes and known:
-            self._run.take(index, partner.weights, 1.0, "taken over.")
-        elif layer.weights:
+        if not layer.weights:
+            pass
+        elif partner is not None and partner.shapes == layer.shapes and known:
+            self._take(index, partner.weights, 1.0, "taken over")
+        else:
             self._run.fresh(index, f"a {layer.kind} of another shape.")
             if self._channels is not None:
                 self._channels = Channels.unknown(len(self._channels.index))
@@ -431,6 +493,8 @@ class _Chain:
             self._channels.is_rectified = False
         shape = layer.output_shape
         count = shape[1 if self._is_channels_first and len(shape) == 4 else -1] if shape else None
+        if shape and len(shape) == 2:
+            self._bridge = None
         if count:
             took = known if not layer.weights else index in self._run.weights
             if not took:
@@ -459,14 +523,12 @@ class _Chain:
         return noisy
 
 
-def _may_be_identity(layer: Layer, incoming: Channels, inputs: int, outputs: int) -> bool:
-    activation = layer.config.get("activation")
-    return (
-        outputs >= inputs
-        and bool(incoming.known.all())
-        and all(each == 1 for each in pair(layer.config.get("strides", 1)))
-        and (activation == "linear" or (activation == "relu" and incoming.is_rectified))
-    )
+def _activation(layer: Layer) -> str | None:
+    """What a layer that only activates does; None for others, and "" for a function of its own."""
+    if layer.kind != "Activation":
+        return _ACTIVATIONS.get(layer.kind)
+    name = layer.config.get("activation")
+    return name if isinstance(name, str) else ""
 
 
 def _activated(channels: Channels, activation: Any) -> Channels:
@@ -478,3 +540,7 @@ def _activated(channels: Channels, activation: Any) -> Channels:
 
 def _groups(layer: Layer) -> int:
     return int(layer.config.get("groups", 1))
+
+
+def _is_scalar(layer: Layer) -> bool:
+    return all(isinstance(layer.config.get(each, 0), int | float) for each in ("scale", "offset"))

@@ -4,7 +4,8 @@ Their scale and offset are what they take out, so that the network computes what
 as well but for what is random there (Chen, Goodfellow, Shlens, "Net2Net", ICLR 2016, section 2.3).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,25 +19,28 @@ UNDONE = "new, begins by undoing itself."
 
 def undo(
     model: keras.Model,
+    live: Sequence[keras.layers.Layer],
     layers: Sequence[keras.layers.BatchNormalization],
     images: Callable[[], Array | None],
 ) -> bool:
     """Have normalisations of a built model begin as the identity; whether it could be done.
 
-    ``images`` gives what the model trains on, (number, …); their statistics are taken over.
+    ``live``: the layers of the model, which is a chain, those of nested ones among them.
+    ``images`` gives what it trains on, (number, …); their statistics are taken over.
     """
     before = [each.get_weights() for each in layers]
     try:
-        seen_by = keras.Model(model.inputs, [each.input for each in layers])
         found = images()
-        if found is None:
+        if found is None or any(
+            wanted not in (None, given)
+            for wanted, given in zip(model.input_shape, found.shape, strict=True)
+        ):
             return False
         for each in layers:  # those further back see what these let through
             each.moving_variance.assign(keras.ops.full_like(each.moving_variance, 1 - each.epsilon))
         statistics = [_Statistics(each) for each in layers]
         for start in range(0, len(found), BATCH):
-            seen = seen_by([found[start : start + BATCH]], training=False)
-            seen = seen if isinstance(seen, (list, tuple)) else [seen]
+            seen = _seen_by(layers, live, found[start : start + BATCH])
             for each, values in zip(statistics, seen, strict=True):
                 each.add(np.asarray(keras.ops.convert_to_numpy(values)))
         for layer, each in zip(layers, statistics, strict=True):
@@ -49,6 +53,21 @@ def undo(
             layer.set_weights(weights)
         return False
     return True
+
+
+def _seen_by(
+    layers: Sequence[keras.layers.Layer], live: Sequence[keras.layers.Layer], images: Array
+) -> Iterator[Any]:
+    """What each of some layers of a chain is given, in their order, for these images."""
+    values, left = keras.ops.convert_to_tensor(images, dtype="float32"), list(layers)
+    for each in live:
+        if left and each is left[0]:
+            yield values
+            left.pop(0)
+        if not left:
+            return
+        if not isinstance(each, keras.layers.InputLayer):
+            values = each(values, training=False)
 
 
 class _Statistics:

@@ -99,6 +99,18 @@ def test_new_weights_step_hardly_further_than_with_a_fresh_optimizer(tmp_path):
     assert 0 < np.abs(np.asarray(child.layers[2].weights[0]) - before).max() < 1.13e-4
 
 
+def test_what_is_measured_has_no_moments(tmp_path):
+    def make(filters: int) -> Any:
+        model = keras.Sequential([keras.Input((8, 8, 3)), L.Normalization()])
+        model.layers[0].adapt(IMAGES)
+        for each in compiled(keras.optimizers.Adam(), filters=filters).layers:
+            model.add(each)
+        model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy")
+        return model
+
+    assert taken_over(make(4), make(6), tmp_path) == len(UNCHANGED)
+
+
 def test_averages_begin_with_the_inherited_weights(tmp_path):
     def make() -> Any:
         return keras.optimizers.Adam(1e-3, use_ema=True)

@@ -1,5 +1,6 @@
 """Normalisations in a network that was trained without them begin as the identity."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,14 @@ pytestmark = pytest.mark.tensorflow
 keras = pytest.importorskip("keras")
 import tensorflow as tf  # noqa: E402
 from keras import layers as L  # noqa: E402, N812
-from trainer import samples, undoing  # noqa: E402
+from trainer import network, samples, undoing  # noqa: E402
 
 IMAGES = np.random.default_rng(0).normal(size=(32, 12, 12, 3)).astype("float32")
 WITHIN = '    layers.Conv2D(4, 3, activation="relu"),\n'
 NORMALISED = MODEL.replace(WITHIN, WITHIN + "    layers.BatchNormalization(momentum=0.9),\n")
 
 
-def pair(functional: bool = False) -> tuple[Any, Any]:
+def pair(form: str = "sequential") -> tuple[Any, Any]:
     """A network, and the same with normalisations between its layers."""
 
     def build(normalised: bool) -> Any:
@@ -28,7 +29,10 @@ def pair(functional: bool = False) -> tuple[Any, Any]:
             parts += [L.Conv2D(filters, 3, activation="relu"), L.MaxPooling2D()]
             parts += [L.BatchNormalization()] if normalised else []
         parts += [L.Flatten(), L.Dense(2, activation="softmax")]
-        if not functional:
+        if form == "nested":
+            inner = keras.Sequential([keras.Sequential(parts[:3]), *parts[3:-2]])
+            parts = [inner, *parts[-2:]]
+        if form != "functional":
             return keras.Sequential([keras.Input((12, 12, 3)), *parts])
         inputs = tensor = keras.Input((12, 12, 3))
         for each in parts:
@@ -37,33 +41,42 @@ def pair(functional: bool = False) -> tuple[Any, Any]:
 
     plain, normalised = build(False), build(True)
     random = np.random.default_rng(1)
-    for layer in plain.layers:
+    for layer in layers(plain):
         layer.set_weights(
             [each + random.normal(0, 0.1, each.shape) for each in layer.get_weights()]
         )
-    with_weights = [each for each in plain.layers if each.weights]
-    others = [each for each in normalised.layers if each.weights and not is_new(each)]
+    with_weights = [each for each in layers(plain) if each.weights]
+    others = [each for each in layers(normalised) if each.weights and not is_new(each)]
     for one, other in zip(with_weights, others, strict=True):
         other.set_weights(one.get_weights())
     return plain, normalised
+
+
+def layers(model: Any) -> list[Any]:
+    return network.of_model(model)[1]
 
 
 def is_new(layer: Any) -> bool:
     return isinstance(layer, L.BatchNormalization)
 
 
+def undone(model: Any, images: Callable[[], Any]) -> bool:
+    live = layers(model)
+    return undoing.undo(model, live, [each for each in live if is_new(each)], images)
+
+
 def difference(one: Any, other: Any) -> float:
     return float(np.abs(np.asarray(one) - np.asarray(other)).max())
 
 
-@pytest.mark.parametrize("functional", [False, True])
-def test_the_network_computes_what_it_did(functional):
-    plain, normalised = pair(functional)
-    assert undoing.undo(normalised, [x for x in normalised.layers if is_new(x)], lambda: IMAGES)
+@pytest.mark.parametrize("form", ["sequential", "functional", "nested"])
+def test_the_network_computes_what_it_did(form):
+    plain, normalised = pair(form)
+    assert undone(normalised, lambda: IMAGES)
     assert difference(plain(IMAGES), normalised(IMAGES)) < 1e-5
     # In training by the statistics of the batch, which are those of these images.
     assert difference(plain(IMAGES), normalised(IMAGES, training=True)) < 1e-5
-    for each in normalised.layers:
+    for each in layers(normalised):
         assert not is_new(each) or float(np.asarray(each.moving_mean).max()) > 0.1
 
 
@@ -72,7 +85,7 @@ def test_without_images_they_are_left_as_they_are():
     new = [each for each in normalised.layers if is_new(each)]
     before = [each.get_weights() for each in new]
     for images in (None, IMAGES[:, :, :, :1], IMAGES[:, :3]):
-        assert not undoing.undo(normalised, new, lambda images=images: images)
+        assert not undone(normalised, lambda images=images: images)
         for each, weights in zip(new, before, strict=True):
             assert all(map(np.array_equal, each.get_weights(), weights))
 
@@ -115,16 +128,16 @@ model.fit(batches(), steps_per_epoch=4, epochs=2, validation_data=(x[64:80], y[6
 def test_maps_are_made_of_few_images_at_once(monkeypatch):
     """All at once they took gigabytes where training takes one."""
     _, normalised = pair()
-    new = [each for each in normalised.layers if is_new(each)]
     seen = []
-    call = keras.Model.__call__
+    call = L.MaxPooling2D.__call__
 
-    def noted(model: Any, inputs: Any, **named: Any) -> Any:
-        seen.append(len(inputs[0]))
-        return call(model, inputs, **named)
+    def noted(layer: Any, inputs: Any, **named: Any) -> Any:
+        if layer is normalised.layers[1]:
+            seen.append(len(inputs))
+        return call(layer, inputs, **named)
 
-    monkeypatch.setattr(keras.Model, "__call__", noted)
-    assert undoing.undo(normalised, new, lambda: np.concatenate([IMAGES] * 3)[:90])
+    monkeypatch.setattr(L.MaxPooling2D, "__call__", noted)
+    assert undone(normalised, lambda: np.concatenate([IMAGES] * 3)[:90])
     assert max(seen) <= undoing.BATCH
     assert sum(seen) == 90
 
@@ -138,7 +151,7 @@ def test_a_layer_that_fails_in_its_own_way_leaves_them_as_they_are(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(L.Conv2D, "call", fail)
-    assert not undoing.undo(normalised, new, lambda: IMAGES)
+    assert not undone(normalised, lambda: IMAGES)
     for each, weights in zip(new, before, strict=True):
         assert all(map(np.array_equal, each.get_weights(), weights))
 
