@@ -33,6 +33,7 @@ _POOLING = frozenset({"MaxPooling2D", "AveragePooling2D"})
 _GLOBAL = frozenset({"GlobalAveragePooling2D", "GlobalMaxPooling2D"})
 _BRIDGES = _GLOBAL | {"Flatten"}
 _ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
+_STEPS = ("strides", "padding", "dilation_rate")
 _LEAVE_RECTIFIED = ("relu", "leaky_relu", "elu", "linear")
 _RECTIFIERS = ("relu", "sigmoid", "softmax")
 _ACROSS_CHANNELS = ("softmax", "log_softmax", "sparsemax")
@@ -199,8 +200,7 @@ class _Chain:
                 self._differs = _OTHER_MAP
         elif layer.kind in _POOLING:
             if partner is None or any(
-                partner.setting(each) != layer.setting(each)
-                for each in ("pool_size", "strides", "padding")
+                partner.setting(each) != layer.setting(each) for each in ("pool_size", *_STEPS)
             ):
                 self._differs = _OTHER_MAP
         elif layer.kind == "Rescaling" and _is_scalar(layer):
@@ -216,6 +216,9 @@ class _Chain:
 
     def _take(self, index: int, weights: Sequence[Array], share: float, said: str) -> None:
         """Take over a layer, saying whether what it sees is only near to what it saw before."""
+        layer, partner = self._run.child.layers[index], self._run.parent.layers[self._pairs[index]]
+        if any(layer.setting(each) != partner.setting(each) for each in _STEPS):
+            self._differs = _OTHER_MAP
         if self._differs is not None and "approximation" not in said:
             said = f"{said}, {self._differs}"
         self._differs = None

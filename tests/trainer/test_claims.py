@@ -171,6 +171,13 @@ def test_what_is_of_another_map_is_said_to_be_near(name, tmp_path):
     assert not any(near in each for each in done.sentences[:-1] for near in NEAR)
 
 
+@pytest.mark.parametrize("kind", [L.Conv2D, L.SeparableConv2D])
+def test_other_strides_make_another_map(kind, tmp_path):
+    parent, child = (pooled(kind(4, 3, strides=each)) for each in (2, 1))
+    done = inherited(parent, child, tmp_path)
+    assert done.sentences[0].endswith("taken over, of another map, an approximation.")
+
+
 def test_a_normalisation_that_is_gone_is_missed(tmp_path):
     parent, child = flat(conv(4), L.BatchNormalization()), flat(conv(4))
     done = inherited(parent, child, tmp_path)
