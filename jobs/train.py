@@ -12,8 +12,8 @@ from jobs.environment.spool import Epoch, Request, Result, Spool
 from jobs.foresight import foresee, would_follow
 from jobs.publish import publish, publish_logs
 from jobs.scheduler.base import Next, following
-from jobs.search.diagnosis import diagnose
-from jobs.search.history import History
+from jobs.search.diagnosis import diagnose, has_learnt
+from jobs.search.history import History, curves
 from jobs.search.proposal import CONFIRM
 from jobs.search.pruner import PRUNED, RetunePruner
 from jobs.study import Study, Trial, measured_with
@@ -64,10 +64,13 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
 
 
 def _parent_with_model(context: Context, study: Study, trial: FrozenTrial) -> int | None:
-    """The number of the trial's parent, where that has left a model to inherit from."""
+    """The number of the trial's parent, where that has left a model that has learnt something."""
     parent: int | None = trial.user_attrs.get("parent")
-    is_there = parent is not None and context.spool(study.name, parent).model.exists()
-    return parent if is_there else None
+    if parent is None or not context.spool(study.name, parent).model.exists():
+        return None
+    measured = measured_with(study.facts())
+    epochs = curves(study.trial(parent).frozen())
+    return parent if has_learnt(epochs, measured["chance"], measured["validation_images"]) else None
 
 
 def _knows_mirrors(study: Study, facts: Mapping[str, Any]) -> bool:

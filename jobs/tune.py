@@ -14,6 +14,8 @@ from jobs.study import Outcome, Study, StudyView, Trial, TrialView
 from jobs.trial_commit import planned_commit
 
 FAILURES_IN_A_ROW = 3
+TOO_LARGE, SIZES_IN_A_ROW = ("out-of-memory", "time-limit"), 6
+"""Failures of a script as pushed that smaller batches or fewer epochs mend, each trial by half."""
 HOPELESS = ("script-error", "no-fit", "no-accuracy")
 """Failures of the script as pushed that no tweak mends."""
 
@@ -68,11 +70,12 @@ def _over(view: StudyView, trial: int) -> tuple[Outcome, str] | None:
     failed = [each.state == "failed" for each in last]
     if failed == [True] and last[0].result and last[0].result.failure in HOPELESS:
         return "failures", f"The script as pushed cannot be trained: {last[0].result.reason}"
-    if len(last) >= FAILURES_IN_A_ROW and all(failed[-FAILURES_IN_A_ROW:]):
+    sizes = [each.result is not None and each.result.failure in TOO_LARGE for each in last]
+    most = SIZES_IN_A_ROW if best is None and all(sizes) else FAILURES_IN_A_ROW
+    if len(last) >= most and all(failed[-most:]):
         reason = last[-1].result.reason if last[-1].result else "no reason is recorded"
         return "failures", (
-            f"{FAILURES_IN_A_ROW} trials in a row failed, the last one so: {reason} "
-            f"Of all trials {so_far}."
+            f"{most} trials in a row failed, the last one so: {reason} Of all trials {so_far}."
         )
     if len(view.trials) >= view.max_trials:
         return "budget", f"The budget of {view.max_trials} trials is spent; {so_far}."

@@ -269,10 +269,7 @@ class _Chain:
             biases = [bias[outgoing] for bias in partner.weights[1 : len(layer.weights)]]
             biases += layer.weights[1 + len(biases) :]
             share = float(incoming.known.mean()) * kept_area(partner, layer)
-            if kernel.shape[3] < layer.weights[0].shape[3]:
-                how.append(f"{kernel.shape[3]} filters widened to {layer.weights[0].shape[3]}")
-            elif kernel.shape[3] > layer.weights[0].shape[3]:
-                how.append(f"the strongest {layer.weights[0].shape[3]} filters kept")
+            how += _resizing(kernel.shape[3], layer.weights[0].shape[3], "filters")
             self._take(index, [new, *biases], share, ", ".join(how) or "taken over")
             self._leave(layer, outgoing, kernel.shape[3])
 
@@ -327,6 +324,7 @@ class _Chain:
             pointwise = partner.weights[1]
             outgoing = widened(pointwise, layer.weights[1].shape[3], self._run.random)
             parents = pointwise.shape[3]
+            how += _resizing(parents, layer.weights[1].shape[3], "filters")
             new.append(self._remapped(pointwise, layer.weights[1], incoming, outgoing, axis=2))
         new += [bias[outgoing] for bias in partner.weights[len(new) : len(layer.weights)]]
         share = kept_area(partner, layer)
@@ -371,10 +369,7 @@ class _Chain:
         new = self._remapped(kernel, layer.weights[0], incoming, outgoing, axis=0)
         biases = [bias[outgoing] for bias in partner.weights[1 : len(layer.weights)]]
         biases += layer.weights[1 + len(biases) :]
-        if kernel.shape[1] < outputs:
-            how.append(f"{kernel.shape[1]} units widened to {outputs}")
-        elif kernel.shape[1] > outputs:
-            how.append(f"the strongest {outputs} units kept")
+        how += _resizing(kernel.shape[1], outputs, "units")
         share = float(incoming.known.mean())
         self._take(index, [new, *biases], share, ", ".join(how) or "taken over")
         self._leave(layer, outgoing, kernel.shape[1])
@@ -539,6 +534,15 @@ def _activated(channels: Channels, activation: Any) -> Channels:
     if activation in _ACROSS_CHANNELS and not channels.are_all:
         return Channels.unknown(len(channels.index))
     return channels
+
+
+def _resizing(before: int, now: int, what: str) -> list[str]:
+    """What is said of outputs that become more or fewer."""
+    if before == now:
+        return []
+    return [
+        f"{before} {what} widened to {now}" if now > before else f"the strongest {now} {what} kept"
+    ]
 
 
 def _groups(layer: Layer) -> int:

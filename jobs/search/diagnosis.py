@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jobs.environment.spool import Epoch
-from jobs.search.curve import CHANCE, Curve
+from jobs.search.curve import CHANCE, Curve, accuracy_error
 
 Kind = Literal[
     "out-of-memory",
@@ -44,6 +44,8 @@ _FAILURES: Mapping[str, tuple[Kind, str]] = {
 }
 LARGE_GAP, SMALL_GAP, SLIGHT_GAP = 0.12, 0.08, 0.02
 STEADY = 0.0075
+LEARNT = 0.03
+"""Training accuracy above chance that is no accident, over some hundreds of images."""
 """Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
 PATIENCE = 4
 """Epochs since the best one after which a trial is taken to come no further; the pruner looks at no
@@ -157,8 +159,7 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
     if train is not None and learning and curve.opens and slight < curve.gap <= widest:
         yield (
             "opening",
-            f"Training accuracy {train:.3f} is {curve.gap:.3f} above validation, and further with "
-            "every epoch.",
+            f"Training accuracy {train:.3f} is {curve.gap:.3f} above validation, and that grows.",
         )
     if curve.rises:
         yield (
@@ -201,3 +202,15 @@ def _findings(curve: Curve, chance: float, images: int | None) -> Iterator[tuple
     else:
         below = "" if train is None else f", {curve.gap:.3f} below training"
         yield "converged", f"Validation accuracy has settled at {curve.validation:.3f}{below}."
+
+
+def has_learnt(epochs: Sequence[Epoch], chance: float, images: int | None) -> bool:
+    """Whether a network tells anything apart, in training or validation, that a child could go on
+    from.
+
+    Steps that are too large leave units that no image moves any more; no learning rate wakes them.
+    """
+    validation = max((each.val_accuracy or 0.0 for each in epochs), default=0.0)
+    training = max((each.accuracy or 0.0 for each in epochs), default=0.0)
+    least = chance + 2 * accuracy_error(validation, images)
+    return validation > least or training > chance + LEARNT

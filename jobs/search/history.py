@@ -90,7 +90,7 @@ class History:
         if self.accuracy(parent) == self.accuracy(best):
             return "the best so far"
         if self._promise(parent) < self._promise(best):
-            return f"as nothing new can be made of trial {best.number}"
+            return f"as the rules have nothing new for trial {best.number}"
         if (self.accuracy(parent) or 0.0) < self._promise(best):
             return (
                 f"which still rose and was not gone on from, unlike trial {best.number}, the best"
@@ -108,7 +108,10 @@ class History:
         }
 
     def tried(self, parent: FrozenTrial, tweak: Mapping[str, Value]) -> bool:
-        return _key({**values(parent), **tweak}) in self._tried
+        wanted = {**values(parent), **tweak}
+        return _key(wanted) in self._tried or (
+            "blocks" in tweak and any(_agree(wanted, values(each)) for each in self.readable)
+        )
 
     @cached_property
     def mirrors(self) -> bool:
@@ -162,6 +165,19 @@ def curves(trial: FrozenTrial) -> list[Epoch]:
 def result(trial: FrozenTrial) -> Mapping[str, Any]:
     """How the trial ended, as it was recorded; empty while it is under way."""
     return trial.user_attrs.get("result") or {}
+
+
+def _agree(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether a script with other blocks is one that is known, for all that can be told.
+
+    Before it is made, the names of a new block's layers are missing, and those of one that goes are
+    still there.
+    """
+    layers = {each for each in wanted.keys() ^ known.keys() if each.startswith("conv")}
+    return all(
+        name in wanted and name in known and wanted[name] == known[name]
+        for name in (wanted.keys() | known.keys()) - layers
+    )
 
 
 def _key(params: Mapping[str, Any]) -> str:

@@ -20,9 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from jobs.errors import RetuneError
 from jobs.search.curve import CHANCE
-from jobs.search.diagnosis import Diagnosis, diagnose
+from jobs.search.diagnosis import Diagnosis, diagnose, has_learnt
 from jobs.search.history import History, curves, result, values
 from jobs.search.proposal import Buildable, Proposal
+from jobs.search.pruner import FLAT, HOPELESS
 from jobs.search.tweaks import (
     AVERAGE,
     AVERAGING,
@@ -183,10 +184,14 @@ class RetuneSampler(BaseSampler):
                 if (runs and each.kind == LONGER) or self._new(parent, each.tweak, history):
                     why = (
                         f"{_clause(finding)}, so trial {parent.number}, "
-                        f"{history.standing(parent)}, gets {each.answer}."
+                        f"{history.standing(parent)}, gets {each.answer}{self._anew(parent)}."
                     )
                     return Proposal(parent.number, each.tweak, each.kind, why)
         return self._by_tpe(study, trial, history)
+
+    def _anew(self, parent: FrozenTrial) -> str:
+        learnt = has_learnt(curves(parent), self.chance, self.validation_images)
+        return "" if learnt or not self.inherits else ", and begins with new weights"
 
     def _new(self, parent: FrozenTrial, tweak: Mapping[str, Value], history: History) -> bool:
         return not history.tried(parent, tweak) and self.buildable(parent.number, tweak) is None
@@ -255,7 +260,8 @@ class RetuneSampler(BaseSampler):
             rate_before_settling=values(before).get(RATE) if before is not None else None,
             steps=steps,
             step_seconds=median(seconds) / steps if seconds and steps else 0.0,
-            trained=len(parent.intermediate_values) if parent.state == TrialState.PRUNED else None,
+            trained=len(seconds) if parent.state != TrialState.COMPLETE else None,
+            is_flat=result(parent).get("reason") in (FLAT, HOPELESS),
             runs=runs,
             mirrors=history.mirrors,
         )
@@ -263,7 +269,8 @@ class RetuneSampler(BaseSampler):
     def _repair(self, history: History) -> Proposal | None:
         """The last trial's tweak in a safer form, where it failed for a reason that has one.
 
-        A repair that fails as well is not repaired again: its parent gets another tweak.
+        A repair that fails as well is not repaired again, unless nothing was ever measured: its
+        parent gets another tweak.
         """
         failed = history.last
         if failed is None or history.accuracy(failed) is not None:
@@ -272,7 +279,7 @@ class RetuneSampler(BaseSampler):
         parent = history.parent(failed)
         if parent is None or finding.kind not in REPAIRABLE:
             return None
-        if failed.user_attrs.get("kind") == "repair":
+        if failed.user_attrs.get("kind") == "repair" and history.measured:
             return None
         wanted = failed.user_attrs.get("tweak", {})
         held = {AVERAGING} if adds_layers(wanted) else set()
@@ -355,7 +362,7 @@ def _near(
     if name != "blocks":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield tpe.sample_independent(study, trial, name, distribution), _BY_TPE
+            yield _rounded(tpe.sample_independent(study, trial, name, distribution)), _BY_TPE
     if isinstance(distribution, CategoricalDistribution):
         yield from ((each, _BESIDE) for each in distribution.choices)
         return
@@ -367,6 +374,11 @@ def _near(
         near = int(value) if isinstance(distribution, IntDistribution) else float(value)
         if distribution.low <= near <= distribution.high:
             yield near, _BESIDE
+
+
+def _rounded(value: Any) -> Any:
+    """A number in a script has no more digits than what it was chosen for can tell apart."""
+    return float(f"{value:.2g}") if isinstance(value, float) else value
 
 
 def _clause(finding: Diagnosis) -> str:

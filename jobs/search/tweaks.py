@@ -17,6 +17,9 @@ from jobs.source.script import Value
 MOST_EPOCHS, EPOCHS, FRESH_EPOCHS = 30, 8, 15
 """Epochs of one trial at the most, and those that a changed network is given at the least: with its
 parent's weights, and from scratch."""
+FAR, VERY_FAR = 10, 30
+"""Factors from the usual learning rate at which it is not approached, but taken: where nothing is
+learnt, and whatever is learnt."""
 RATE, LEAST_RATE, MOST_RATE = "optimizer.learning_rate", 1e-5, 1e-1
 AVERAGING, DECAY = "optimizer.use_ema", "optimizer.weight_decay"
 SCHEDULE = "fit.reduce_lr_on_plateau"
@@ -57,7 +60,8 @@ class Model:
     ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
     ``steps``: of the optimizer in an epoch, where they are known, and ``step_seconds``: how long
     each takes. ``trained``: the epochs that it
-    has had, where it was ended before those that it had planned.
+    has had, where it was ended before those that it had planned, and ``is_flat`` whether that was
+    because they brought nothing any more.
     ``mirrors``: whether its images may be shown in the mirror.
     """
 
@@ -72,12 +76,13 @@ class Model:
         steps: int | None = None,
         step_seconds: float = 0.0,
         trained: int | None = None,
+        is_flat: bool = False,
         runs: bool = False,
         mirrors: bool = True,
     ) -> None:
         self.inherits, self._rate_before, self._steps = inherits, rate_before_settling, steps
         self._step_seconds, self._trained, self._runs = step_seconds, trained, runs
-        self._mirrors = mirrors
+        self._mirrors, self._is_flat = mirrors, is_flat
         self.params = {name: value for name, value in params.items() if name not in held}
         self._all, self._held = params, held
         self._distributions = distributions or {}
@@ -104,7 +109,7 @@ class Model:
         """Half as many again, which are *further* ones where a child goes on from its parent's
         weights; from scratch twice as many, of which the second half is new."""
         planned = self.params.get("fit.epochs")
-        if not planned:
+        if not planned or (self._is_flat and not self._runs):
             return {}
         now = self._trained or int(planned)
         if now >= MOST_EPOCHS and not self._runs:
@@ -115,8 +120,9 @@ class Model:
         return {"fit.epochs": wanted + (wanted == planned)}
 
     def shorter(self) -> Tweaked:
+        """Half as many, or as many as there was time for."""
         now = self.params.get("fit.epochs", 1)
-        return {"fit.epochs": now // 2} if now > 1 else {}
+        return {"fit.epochs": min(now // 2, self._trained or now)} if now > 1 else {}
 
     def epochs(self) -> Tweaked:
         """Those that changed weights need at the least."""
@@ -230,17 +236,31 @@ class Model:
 
     def rate(self, factor: float) -> Tweaked:
         now = self.params.get(RATE)
-        if not now or not LEAST_RATE <= now * factor <= MOST_RATE:
+        if not now:
             return {}
-        return {RATE: float(f"{now * factor:.2g}")}
+        # A script's own may lie outside of the bounds: it moves to the nearer one at the least.
+        wanted = min(now * factor, MOST_RATE) if factor < 1 else max(now * factor, LEAST_RATE)
+        return {RATE: float(f"{wanted:.2g}")} if LEAST_RATE <= wanted <= MOST_RATE else {}
 
     def raised_rate(self) -> Tweaked:
-        """Where it is below the usual one."""
-        return self.rate(3.0) if self.params.get(RATE, math.inf) < self._usual_rate else {}
+        """Where it is below the usual one: to it, where it is far below."""
+        below = self._below_usual
+        return self.rate(below if below >= FAR else 3.0) if below > 1 else {}
 
     def lowered_rate(self) -> Tweaked:
-        """Where it is above the usual one."""
-        return self.rate(0.3) if self.params.get(RATE, 0.0) > self._usual_rate else {}
+        """Where it is above the usual one: to it, where it is far above."""
+        below = self._below_usual
+        return self.rate(below if below <= 1 / FAR else 0.3) if below < 1 else {}
+
+    def usual_rate(self) -> Tweaked:
+        """Where steps are so small that what they teach in an epoch says nothing."""
+        return self.raised_rate() if self._below_usual >= VERY_FAR else {}
+
+    @property
+    def _below_usual(self) -> float:
+        """By what factor the learning rate is below the usual one; 1 where there is none."""
+        usual = self._usual_rate
+        return float(f"{usual / (self.params.get(RATE) or usual):.3g}")
 
     @property
     def _usual_rate(self) -> float:
@@ -262,8 +282,9 @@ class Model:
         if self.params.get("optimizer.name") != "sgd":
             return {}
         usual = LEARNING_RATES["adam"]
-        too_large = self.params.get(RATE, 0.0) > usual
-        return {"optimizer.name": "adam", **({RATE: usual} if too_large else {})}
+        now = self.params.get(RATE, usual)
+        is_off = now > usual or now <= usual / FAR
+        return {"optimizer.name": "adam", **({RATE: usual} if is_off else {})}
 
     def half_batch(self) -> Tweaked:
         now = self.params.get(BATCH)
@@ -277,6 +298,21 @@ class Model:
         """Both at once: each changes what the dense part sees, so that it is learnt anew once."""
         deeper, first = self.deeper(count), self.first_regularised()
         return {**deeper, **first} if deeper and first else {}
+
+    def regularised_by(self, tweak: Tweaked) -> str:
+        """What of a tweak keeps a network from learning by heart, in words."""
+        words = []
+        if "augmentation" in tweak:
+            begins = self.params.get("augmentation") == "none"
+            words.append("varied images" if begins else "images that are varied more")
+        for name in tweak:
+            if name.startswith("dropout"):
+                words.append("more dropped units" if self.params.get(name) else "dropped units")
+        return " and ".join(words)
+
+    @property
+    def more_epochs(self) -> str:
+        return f"more epochs than the {self._trained} it had" if self._trained else "more epochs"
 
     def first_regularised(self) -> Tweaked:
         """Of a model whose images are not varied yet."""
@@ -339,6 +375,15 @@ class Model:
             batch, steps = batch // 2, 2 * steps
         return {**tweak, **self.allowed({BATCH: batch})}
 
+    def freed_of_much(self) -> Tweaked:
+        """Of regularisation that is strong enough to keep a network from learning."""
+        is_much = (
+            str(self.params.get("augmentation")).startswith("strong")
+            or any(self.params[each] >= 0.5 for each in self.names(r"dropout\d+\.rate"))
+            or self.params.get(DECAY, 0.0) >= 0.1
+        )
+        return self.freed() if is_much else {}
+
     def freed(self) -> Tweaked:
         return {**self.less_augmented(), **self.less_dropped(), **self.less_decayed()}
 
@@ -359,13 +404,14 @@ def _reaches(known: BaseDistribution | None, value: Value) -> bool:
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
 _LONGER: Maker = (LONGER, Model.longer, "more epochs")
-_REGULARISE: Maker = ("regularise", Model.regularised, "varied images and dropped units")
+_REGULARISED = "varied images and dropped units"
+_REGULARISE: Maker = ("regularise", Model.regularised, _REGULARISED)
 _LARGER_STEPS = "larger steps again, until the target is near"
 _AVERAGED = "averaged weights, which are calmer than those of the last step"
 _MORE_STEPS = "smaller batches, which make more steps of an epoch"
 _QUICKER = "normalised outputs, which make what is new quicker to learn"
 _UNMIRRORED = ", none of them mirrored, as validation images were told apart worse so"
-_VARIED = "varied images and dropped units, which keep it from learning by heart"
+_VARIED = f"{_REGULARISED}, which keep it from learning by heart"
 _BOTH: Sequence[Maker] = (
     (
         "deeper-regularised",
@@ -400,6 +446,12 @@ _NORMALISE: Maker = ("normalise", Model.normalised, "each block's output normali
 _SMALLER: Maker = ("smaller-dense", Model.smaller_dense, "a smaller dense layer")
 _LARGER: Maker = ("larger-dense", Model.larger_dense, "a larger dense layer")
 _FREE: Maker = ("less-regularised", Model.freed, "less regularisation")
+_FREE_OF_MUCH: Maker = ("less-regularised", Model.freed_of_much, "less regularisation")
+_USUAL: Maker = (
+    "usual-rate",
+    Model.usual_rate,
+    "the usual learning rate, as its steps are far smaller",
+)
 _SLOWER: Maker = ("slower", lambda m: m.rate(0.3), "smaller steps")
 _FASTER: Maker = ("faster", lambda m: m.rate(3.0), "larger steps")
 _SCHEDULE: Maker = (
@@ -467,7 +519,17 @@ ANSWERS: Mapping[Kind, Sequence[Maker]] = {
         *(_FASTER, _SCHEDULE_FASTER, _LONGER, *_GROW),
     ),
     "rising": (_LONGER, _DEEPER, _ALONE, _NORMALISE, _WIDER, _SLOWER),
-    "underfit": (*_GROW[:3], _NORMALISE, _FASTER, _LONGER, _LARGER, _KERNEL, _FREE, _SLOWER),
+    "underfit": (
+        _FREE_OF_MUCH,
+        *_GROW[:3],
+        _NORMALISE,
+        _FASTER,
+        _LONGER,
+        _LARGER,
+        _KERNEL,
+        _FREE,
+        _SLOWER,
+    ),
     # What small steps bring is lost in it: first what takes it out, then what may bring much.
     "noise": (
         *(_CALMED, _TWO_DEEPER, _DEEPER, _ALONE, _REGULARISE),
@@ -515,7 +577,7 @@ def demanded(finding: Diagnosis, target: float, *, averaged: bool = False) -> Se
     best = finding.evidence["best"]
     near, missing = is_near(best, target, averaged=averaged), target - best
     slope, gap = finding.evidence["slope"], finding.evidence["gap"]
-    found: list[Maker] = []
+    found: list[Maker] = [_USUAL] if finding.kind in ("rising", "opening", "underfit") else []
     rises = finding.kind in ("opening", "rising")
     if rises and averaged and missing <= AHEAD_OF_VALIDATION * slope:
         found.append(_LONGER)  # calm weights follow the training with a delay
@@ -571,4 +633,7 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             ]
             mirrored = _UNMIRRORED if model.leaves_unmirrored(tweak) else ""
             along = f", along with {' and '.join(besides)}" if besides else ""
-            yield Candidate(kind, whole, f"{answer}{mirrored}{along}")
+            said = answer.replace(_REGULARISED, model.regularised_by(tweak))
+            if kind == LONGER:
+                said = said.replace("more epochs", model.more_epochs, 1)
+            yield Candidate(kind, whole, f"{said}{mirrored}{along}")

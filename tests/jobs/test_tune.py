@@ -73,6 +73,19 @@ def test_a_tweak_inherits_and_is_read_back_as_it_was_meant(world: Any) -> None:
     assert world.context.spool(step.study, 1).request().inherit == 0
 
 
+def test_of_a_network_that_has_learnt_nothing_nothing_is_inherited(world: Any) -> None:
+    def dead(request: Request) -> tuple[list[float], Result]:
+        return [0.5, 0.5], Result("complete", objective=0.5, epochs=2, seconds_in_fit=2.0)
+
+    world.environment.play = dead
+    step = first_trained(world)
+    following = tune.run(world.context, step.study, 0)
+    trained(world, following)
+    why = world.context.record.open(step.study).trial(1).get("why")
+    assert "begins with new weights" in why
+    assert world.context.spool(step.study, 1).request().inherit is None
+
+
 def test_the_target_ends_it_with_branch_mail_and_no_environment(world: Any) -> None:
     view = run_to_the_end(world, first_trained(world))
     assert (view.state, view.outcome) == ("finished", "reached")
@@ -121,6 +134,19 @@ def test_the_budget_ends_it_with_the_best_so_far(world: Any) -> None:
     assert "The budget of 5 trials is spent; the best was trial 0 with 0.5500" in view.reason
     assert len(world.mails) == 1
     assert f"retune/{view.name}/best" not in world.branches()
+
+
+def test_a_script_that_is_too_large_as_pushed_is_tried_smaller_before_it_is_given_up(
+    world: Any,
+) -> None:
+    def play(request: Request) -> tuple[list[float], Result]:
+        return [], Result("failed", failure="out-of-memory", reason="It needed too much memory.")
+
+    world.environment.play = play
+    world.context.settings.trials = 9
+    view = run_to_the_end(world, first_trained(world))
+    assert "6 trials in a row failed" in view.reason
+    assert len(view.trials) == 6
 
 
 def test_three_failures_in_a_row_end_it(world: Any) -> None:

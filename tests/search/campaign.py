@@ -111,8 +111,9 @@ class Campaign:
         mirroring: float | None = None,
         chance: float = 0.5,
         images: int = 600,
-        ended: bool = False,
+        ended: bool | str = False,
     ) -> None:
+        """``ended``: whether trials are ended early, or for what reason."""
         self.ended = ended
         self.train, self.start, self.held = train, dict(start), dict(held or {})
         self.optimizer_steps, self.mirroring = steps, mirroring
@@ -154,6 +155,7 @@ class Campaign:
                 objective=best,
                 seconds_in_fit=float(len(curves)),
                 steps=self.optimizer_steps,
+                reason=self.ended if isinstance(self.ended, str) else None,
                 mirroring=self.mirroring if values.get("augmentation") == "none" else None,
             )
             trial.set_user_attr("curves", [asdict(each) for each in curves])

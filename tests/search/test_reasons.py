@@ -71,4 +71,6 @@ def test_a_script_that_failed_as_pushed_is_called_that():
         return UNDERFIT if trial.number else "nan"
 
     second = Campaign(train).steps(2)[1]
-    assert "trial 0, the script as pushed, gets a tenth of the learning rate." in reason(second)
+    assert "trial 0, the script as pushed, gets a tenth of the learning rate, and begins" in reason(
+        second
+    )

@@ -445,7 +445,7 @@ NOISY_LOSS = epochs(
 
 @pytest.mark.parametrize(
     ("noisy", "sentence"),
-    [(NOISY, "above validation, and further"), (NOISY_LOSS, "validation loss has risen")],
+    [(NOISY, "above validation, and that grows"), (NOISY_LOSS, "validation loss has risen")],
 )
 def test_a_gap_that_is_the_noise_of_validation_is_answered_by_averages(noisy, sentence):
     start = {**PLAIN, "augmentation": "medium", "batch_norm": True, "fit.epochs": 8}

@@ -218,6 +218,12 @@ def test_what_changes_each_value_by_itself_may_be_widened_before(name, tmp_path)
     assert difference(parent, child) < 1e-5
 
 
+@pytest.mark.parametrize(("filters", "said"), [(6, "strongest 6 filters kept"), (9, "widened")])
+def test_other_filters_of_a_separable_layer_are_named(filters, said, tmp_path):
+    parent, child = (pooled(L.SeparableConv2D(each, 3), conv(4)) for each in (8, filters))
+    assert said in inherited(parent, child, tmp_path).sentences[0]
+
+
 def test_a_scale_is_not_taken_for_an_offset(tmp_path):
     parent = flat(conv(4), L.BatchNormalization(center=False))
     child = flat(conv(4), L.BatchNormalization(scale=False))
