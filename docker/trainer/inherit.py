@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from trainer import momentum, network, surgery, undoing
+from trainer import chain, momentum, network, surgery, undoing
 from trainer.network import Array
 from trainer.session import Session
 from trainer.spool import Trial
@@ -54,7 +54,7 @@ def inherit_into(model: keras.Model, session: Session, images: Callable[[], Arra
         new = [live[index] for index in done.undoing]
         # Beside other new layers, whose weights follow, fresh ones let the network learn sooner.
         undone = bool(new) and not done.anew and undoing.undo(model, live, new, images)
-        how = undoing.UNDONE if undone else f"begins anew, {surgery.NEW_NORMALISATION}"
+        how = undoing.UNDONE if undone else f"begins anew, {chain.NEW_NORMALISATION}"
         state.inherited = done.share
         state.inheritance = [*done.sentences, *(f"{each.name}: {how}" for each in new)]
         whole = not done.anew and (undone or not new)

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from jobs.environment.spool import Epoch
+from jobs.search.answers import is_near
 from jobs.search.curve import CHANCE, accuracy_error, slope
 from jobs.search.diagnosis import PATIENCE, diagnose
 from jobs.search.history import History, curves
 from jobs.search.proposal import CONFIRM, Proposal
-from jobs.search.tweaks import AVERAGING, EPOCHS, LONGER, RATE, SETTLE, is_near
+from jobs.search.tweaks import AVERAGING, EPOCHS, LONGER, RATE, SETTLE
 
 PLANNED = "fit.epochs"
 STARTUP = 2
@@ -47,7 +48,7 @@ class RetunePruner(optuna.pruners.BasePruner):
     best is ``PATIENCE`` epochs old and the accuracy falls rather than rises since (Prechelt, "Early
     Stopping - But When?", 1998). What it has learnt is there for its children.
 
-    So are those that only bring noise near the target (``tweaks.is_near``): where the curve does
+    So are those that only bring noise near the target (``answers.is_near``): where the curve does
     not lead there within ``IN_SIGHT`` epochs, a child with calmer ones goes on from its weights.
     For that, ``target`` and ``inherits``, whether a child will have its weights, are given.
 

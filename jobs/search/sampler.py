@@ -19,6 +19,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from jobs.errors import RetuneError
+from jobs.search.answers import Candidate, answers, candidates, demanded
 from jobs.search.curve import CHANCE
 from jobs.search.diagnosis import Diagnosis, diagnose, has_learnt
 from jobs.search.history import History, curves, result, values
@@ -32,12 +33,8 @@ from jobs.search.tweaks import (
     LONGER,
     RATE,
     SETTLE,
-    Candidate,
     Model,
     adds_layers,
-    answers,
-    candidates,
-    demanded,
 )
 from jobs.source.ranges import LEVELS
 from jobs.source.script import Value

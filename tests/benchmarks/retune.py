@@ -25,11 +25,11 @@ from jobs.chain import run_push
 from jobs.context import make_context
 from jobs.demo import reference_script
 from jobs.scheduler.base import Push
+from jobs.search.answers import ANSWERS, Candidate, candidates
 from jobs.search.diagnosis import Diagnosis
 from jobs.search.history import History, values
 from jobs.search.pruner import RetunePruner
 from jobs.search.sampler import RetuneSampler
-from jobs.search.tweaks import ANSWERS, Candidate, candidates
 
 ARMS = ("retune", "no-inheritance", "no-diagnosis", "no-pruning", "no-averaging")
 WISHES = {
@@ -43,9 +43,9 @@ class Undiagnosed(RetuneSampler):
     """The same tweaks of the same parents, whichever comes: the curves are not looked at."""
 
     def _ranked(
-        self, parent: FrozenTrial, history: History, rng: random.Random
+        self, parent: FrozenTrial, history: History, rng: random.Random, runs: bool
     ) -> list[tuple[Diagnosis, Candidate]]:
-        model = self._model(values(parent), parent, history)
+        model = self._model(values(parent), parent, history, runs=runs)
         makers = list({each[0]: each for answers in ANSWERS.values() for each in answers}.values())
         found = list(candidates(makers, model))
         rng.shuffle(found)

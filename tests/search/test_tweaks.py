@@ -5,7 +5,8 @@ import random
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from jobs.search.tweaks import ANSWERS, AVERAGING, RATE, Model, candidates
+from jobs.search.answers import ANSWERS, candidates
+from jobs.search.tweaks import AVERAGING, RATE, Model
 from jobs.source.ranges import AUGMENTATION
 from tests.search.campaign import START, distribution_of
 
