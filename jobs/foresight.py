@@ -169,18 +169,24 @@ def make_sampler(context: Context, study: Study) -> RetuneSampler:
     )
 
 
-def foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
+def foresee(
+    context: Context, study: Study, trial: Trial, state: TrialState, reason: str | None = None
+) -> None:
     """Make the tweak that follows a trial if it ends with the epochs it has, as ``state``.
+
+    ``reason``: why it is ended before its last one.
 
     Its commit is in no branch yet, and nothing is recorded. What goes wrong, whatever it is, shows
     where the tweak is needed.
     """
     with suppress(Exception):
-        _foresee(context, study, trial, state)
+        _foresee(context, study, trial, state, reason)
 
 
-def _foresee(context: Context, study: Study, trial: Trial, state: TrialState) -> None:
-    chosen = _would_follow(context, study, trial.number, state)
+def _foresee(
+    context: Context, study: Study, trial: Trial, state: TrialState, reason: str | None
+) -> None:
+    chosen = _would_follow(context, study, trial.number, state, reason=reason)
     if chosen is not None:
         planned = planned_commit(study, len(study.frozen()), chosen)
         scripts = tweaked_scripts(context, study)
@@ -198,11 +204,16 @@ def would_follow(context: Context, study: Study, trial: FrozenTrial) -> Proposal
 
 
 def _would_follow(
-    context: Context, study: Study, trial: int, state: TrialState, going_on: int | None = None
+    context: Context,
+    study: Study,
+    trial: int,
+    state: TrialState,
+    going_on: int | None = None,
+    reason: str | None = None,
 ) -> Proposal | None:
     trials, facts = study.frozen(), study.facts()
     running = trials[trial]
-    ended = _ended(running, state, _steps(trials, running))
+    ended = _ended(running, state, _steps(trials, running), reason)
     if ended is None or len(trials) >= facts["max_trials"]:
         return None
     trials = [*trials[:trial], ended, *trials[trial + 1 :]]
@@ -218,7 +229,9 @@ def _steps(trials: list[FrozenTrial], trial: FrozenTrial) -> int | None:
     return steps
 
 
-def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTrial | None:
+def _ended(
+    trial: FrozenTrial, state: TrialState, steps: int | None, reason: str | None
+) -> FrozenTrial | None:
     """A running trial as if it had ended now; None where it has no accuracy."""
     finished = curves(trial)
     epochs = [each for each in finished if each.fit == finished[-1].fit]
@@ -226,7 +239,7 @@ def _ended(trial: FrozenTrial, state: TrialState, steps: int | None) -> FrozenTr
     if not accuracies:
         return None
     seconds = sum(each.seconds for each in epochs)
-    end = Result("complete", max(accuracies), steps=steps, seconds_in_fit=seconds)
+    end = Result("complete", max(accuracies), steps=steps, seconds_in_fit=seconds, reason=reason)
     found = copy.copy(trial)
     found.user_attrs = {**trial.user_attrs, "result": asdict(end)}
     found.state = state

@@ -98,18 +98,19 @@ def _follow(context: Context, study: Study, trial: Trial, spool: Spool) -> Resul
         result = spool.result()  # read before the epochs: once it is there, they all are
         epochs = list(spool.epochs())
         ending: TrialState | None = None
+        pruned: str | None = None
         for step, epoch in enumerate(epochs[seen:], start=seen + 1):
             trial.record_epoch(epoch, step)
             context.say(epoch_line(epoch, target))
             if result is None and (reason := pruner.reason(asked, trial.frozen())):
                 spool.stop(reason)
-                ending = TrialState.PRUNED
+                ending, pruned = TrialState.PRUNED, reason
             elif result is None and _nears_its_end(epoch):
                 ending = TrialState.COMPLETE
             is_last = epoch.epoch >= epoch.epochs > 1 or ending == TrialState.PRUNED
             at_its_end_until = time.monotonic() + END_SECONDS if is_last else 0.0
         if ending is not None:
-            foresee(context, study, trial, ending)
+            foresee(context, study, trial, ending, pruned)
         seen = max(seen, len(epochs))
         if result is not None:
             trial.record_curves(epochs)

@@ -359,7 +359,11 @@ def _near(
     if name != "blocks":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield _rounded(tpe.sample_independent(study, trial, name, distribution)), _BY_TPE
+            drawn = tpe.sample_independent(study, trial, name, distribution)
+        if isinstance(distribution, FloatDistribution):
+            # In a script, no more digits than can be told apart.
+            drawn = min(max(float(f"{drawn:.2g}"), distribution.low), distribution.high)
+        yield drawn, _BY_TPE
     if isinstance(distribution, CategoricalDistribution):
         yield from ((each, _BESIDE) for each in distribution.choices)
         return
@@ -371,11 +375,6 @@ def _near(
         near = int(value) if isinstance(distribution, IntDistribution) else float(value)
         if distribution.low <= near <= distribution.high:
             yield near, _BESIDE
-
-
-def _rounded(value: Any) -> Any:
-    """A number in a script has no more digits than what it was chosen for can tell apart."""
-    return float(f"{value:.2g}") if isinstance(value, float) else value
 
 
 def _clause(finding: Diagnosis) -> str:

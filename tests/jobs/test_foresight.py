@@ -50,7 +50,9 @@ def train_first(
     looked, seen = threading.Event(), []
 
     def look(*arguments: Any) -> None:
-        seen.append(arguments[-1])
+        state, reason = arguments[3:]
+        seen.append(state)
+        assert (reason == FLAT) == (state == TrialState.PRUNED)
         try:
             foresight.foresee(*arguments)
         finally:
