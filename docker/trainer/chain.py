@@ -82,7 +82,7 @@ class Chain:
             self._channels = Channels.unknown(len(self._channels.index))
         if kinds & _POOLING:
             self._differs = _OTHER_MAP
-        elif kinds:
+        elif "BatchNormalization" in kinds:
             self._differs = _NOT_NORMALISED
         self._next_parent = partner + 1
 
@@ -124,10 +124,8 @@ class Chain:
 
     def _take(self, index: int, weights: Sequence[Array], share: float, said: str) -> None:
         """Take over a layer, saying whether what it sees is only near to what it saw before."""
-        layer, partner = (
-            self._taken.child.layers[index],
-            self._taken.parent.layers[self._pairs[index]],
-        )
+        layer = self._taken.child.layers[index]
+        partner = self._taken.parent.layers[self._pairs[index]]
         if any(layer.setting(each) != partner.setting(each) for each in _STEPS):
             self._differs = _OTHER_MAP
         if self._differs is not None and "approximation" not in said:
