@@ -142,15 +142,20 @@ def test_a_real_tweak_inherits_and_is_recorded(world: Any) -> None:
         environment=select_environment(settings),
         scheduler=scheduler,
     )
+    script = SLOW_SCRIPT.replace("time.sleep(0.25)", "None").replace("Adam(1e-6)", "Adam(1e-2)")
+    # It learns, but of the images that it validates on it sees nothing: else so few may all be
+    # told apart, and no tweak would follow.
+    read = "validation = ImageDataGenerator("
+    assert read in script
     files = {
-        "cnn.py": SLOW_SCRIPT.replace("time.sleep(0.25)", "None"),
+        "cnn.py": script.replace(read, f"{read}preprocessing_function=lambda x: 0 * x, "),
         "retune.toml": 'hold = ["blocks"]\n',  # most of the weights fit another block no more
     }
     run_push(context, world.push(files))
     view = context.record.studies()[0].view()
-    # So few pictures may all be told apart, or the tweak may bring nothing and be ended early.
-    assert view.outcome in ("budget", "reached")
+    assert view.outcome == "budget"
     pushed, tweaked = view.trials
+    assert max(each.accuracy for each in pushed.epochs) > 0.6
     assert pushed.state == "complete"
     assert tweaked.state in ("complete", "pruned")
     assert tweaked.result.inherited > 0.5
