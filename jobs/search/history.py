@@ -49,6 +49,10 @@ class History:
         value = result(trial).get("objective")
         return value if value is None else float(value)
 
+    @cached_property
+    def _read(self) -> list[dict[str, Any]]:
+        return [values(each) for each in self.readable]
+
     def parent(self, trial: FrozenTrial) -> FrozenTrial | None:
         number = trial.user_attrs.get("parent")
         return None if number is None else self._done.get(number)
@@ -110,7 +114,7 @@ class History:
     def tried(self, parent: FrozenTrial, tweak: Mapping[str, Value]) -> bool:
         wanted = {**values(parent), **tweak}
         return _key(wanted) in self._tried or (
-            "blocks" in tweak and any(_agree(wanted, values(each)) for each in self.readable)
+            "blocks" in tweak and any(_agree(wanted, each) for each in self._read)
         )
 
     @cached_property
@@ -173,11 +177,12 @@ def _agree(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     Before it is made, the names of a new block's layers are missing, and those of one that goes are
     still there.
     """
-    layers = {each for each in wanted.keys() ^ known.keys() if each.startswith("conv")}
+    if known.get("blocks") != wanted["blocks"]:
+        return False  # nearly all of them, and quickly
     return all(
-        name in wanted and name in known and wanted[name] == known[name]
-        for name in (wanted.keys() | known.keys()) - layers
-    )
+        known[name] == value if name in known else name.startswith("conv")
+        for name, value in wanted.items()
+    ) and all(name in wanted or name.startswith("conv") for name in known)
 
 
 def _key(params: Mapping[str, Any]) -> str:
