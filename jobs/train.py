@@ -56,19 +56,21 @@ def _request(context: Context, study: Study, trial: Trial) -> Request:
         script=facts["script"],
         data=facts.get("data", {}),
         target=facts["target"],
-        inherit=_parent_with_model(context, study, frozen) if inherit else None,
+        inherit=_parent_with_model(context, study, frozen, facts) if inherit else None,
         seconds=context.settings.trial_hours * 3600,
         arguments=facts.get("arguments", []),
         mirror=_may_be_varied(frozen) and not _knows_mirrors(study, facts),
     )
 
 
-def _parent_with_model(context: Context, study: Study, trial: FrozenTrial) -> int | None:
+def _parent_with_model(
+    context: Context, study: Study, trial: FrozenTrial, facts: Mapping[str, Any]
+) -> int | None:
     """The number of the trial's parent, where that has left a model that has learnt something."""
     parent: int | None = trial.user_attrs.get("parent")
     if parent is None or not context.spool(study.name, parent).model.exists():
         return None
-    measured = measured_with(study.facts())
+    measured = measured_with(facts)
     epochs = curves(study.trial(parent).frozen())
     return parent if has_learnt(epochs, measured["chance"], measured["validation_images"]) else None
 
@@ -132,7 +134,7 @@ def _pruner(context: Context, study: Study, trial: Trial, facts: Mapping[str, An
     # Of what is trained from scratch, or by a schedule, no part of the epochs stands for the rest.
     divides = inherits and facts.get("trains_steadily", False)
     has_child = len(study.frozen()) < facts["max_trials"]
-    goes_on = divides and _parent_with_model(context, study, trial.frozen()) is not None
+    goes_on = divides and _parent_with_model(context, study, trial.frozen(), facts) is not None
     return RetunePruner(
         target=facts["target"],
         inherits=inherits and has_child,

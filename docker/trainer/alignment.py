@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 from trainer.network import Layer
 
-_BRIDGES = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
+BRIDGES = frozenset({"Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D"})
 """The layers that divide the convolutional part from the dense one."""
-_PASSED = frozenset(
+PASSED = frozenset(
     {
         *("InputLayer", "Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout"),
         "GaussianNoise",
     }
 )
 """Layers that come and go without a change of what is computed."""
-_SETTINGS = ("activation", "strides", "padding", "dilation_rate", "pool_size")
+STEPS = ("strides", "padding", "dilation_rate")
+_SETTINGS = ("activation", "pool_size", *STEPS)
 _HINT = 0.01
 """What a layer without weights counts, or a setting: enough to tell layers of equal shapes apart,
 and too little to part two layers with weights that go together."""
@@ -27,8 +28,8 @@ def align(parent: Sequence[Layer], child: Sequence[Layer]) -> dict[int, int]:
     put between two like it shows only by them. The last layers with weights belong together where
     both are of one kind: they give the classes.
     """
-    ours = [i for i, layer in enumerate(child) if layer.kind not in _PASSED]
-    theirs = [i for i, layer in enumerate(parent) if layer.kind not in _PASSED]
+    ours = [i for i, layer in enumerate(child) if layer.kind not in PASSED]
+    theirs = [i for i, layer in enumerate(parent) if layer.kind not in PASSED]
     tail: dict[int, int] = {}
     own, other = _classifier(child), _classifier(parent)
     if own is not None and other is not None and _score(parent[other], child[own]) > 0:
@@ -64,7 +65,7 @@ def _classifier(layers: Sequence[Layer]) -> int | None:
 
 def _score(parent: Layer, child: Layer) -> float:
     """0 where they cannot be the same layer; the more alike, the higher."""
-    if parent.kind in _BRIDGES and child.kind in _BRIDGES:
+    if parent.kind in BRIDGES and child.kind in BRIDGES:
         return 3.0
     if parent.kind != child.kind or len(parent.weights) != len(child.weights):
         return 0.0

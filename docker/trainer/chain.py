@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from trainer.kernels import Channels, kept_area, pair, repeated, resized, spread, widened
+from trainer.alignment import BRIDGES, PASSED, STEPS
+from trainer.kernels import BORDER, Channels, kept_area, pair, repeated, resized, spread, widened
 from trainer.network import Array, Layer
 from trainer.taken import Taken
 
 _ELEMENTWISE = frozenset(
     {
-        *("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianNoise", "GaussianDropout"),
-        *("InputLayer", "Identity", "Activation", "ReLU", "LeakyReLU", "ELU"),
-        "ActivityRegularization",
+        *PASSED,
+        *("Identity", "Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization"),
         *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast"),
         *("RandomBrightness", "RandomCrop", "RandomHeight", "RandomWidth", "Resizing"),
         *("CenterCrop", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Normalization"),
@@ -25,9 +25,7 @@ _ELEMENTWISE = frozenset(
 )
 _POOLING = frozenset({"MaxPooling2D", "AveragePooling2D"})
 _GLOBAL = frozenset({"GlobalAveragePooling2D", "GlobalMaxPooling2D"})
-_BRIDGES = _GLOBAL | {"Flatten"}
 _ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax"}
-_STEPS = ("strides", "padding", "dilation_rate")
 _LEAVE_RECTIFIED = ("relu", "leaky_relu", "elu", "linear")
 _RECTIFIERS = ("relu", "sigmoid", "softmax")
 _ACROSS_CHANNELS = ("softmax", "log_softmax", "sparsemax")
@@ -100,7 +98,7 @@ class Chain:
             self._per_channel(index, layer, partner)
         elif layer.kind in ("SeparableConv2D", "DepthwiseConv2D"):
             self._separable(index, layer, partner)
-        elif layer.kind in _BRIDGES:
+        elif layer.kind in BRIDGES:
             # A vector stays as it is.
             if self._is_map:
                 self._bridge, self._map_before = layer.kind, self._map
@@ -108,7 +106,7 @@ class Chain:
                 self._differs = _OTHER_MAP
         elif layer.kind in _POOLING:
             if partner is None or any(
-                partner.setting(each) != layer.setting(each) for each in ("pool_size", *_STEPS)
+                partner.setting(each) != layer.setting(each) for each in ("pool_size", *STEPS)
             ):
                 self._differs = _OTHER_MAP
         elif layer.kind == "Rescaling" and _is_scalar(layer):
@@ -126,7 +124,7 @@ class Chain:
         """Take over a layer, saying whether what it sees is only near to what it saw before."""
         layer = self._taken.child.layers[index]
         partner = self._taken.parent.layers[self._pairs[index]]
-        if any(layer.setting(each) != partner.setting(each) for each in _STEPS):
+        if any(layer.setting(each) != partner.setting(each) for each in STEPS):
             self._differs = _OTHER_MAP
         if self._differs is not None and "approximation" not in said:
             said = f"{said}, {self._differs}"
@@ -200,7 +198,7 @@ class Chain:
         biases = [np.zeros_like(each) for each in layer.weights[len(kernels) :]]
         size = layer.weights[0].shape[:-2]
         whole = layer.config.get("padding") == "same" or all(each == 1 for each in size)
-        where = "" if whole else ", but for the map's border"
+        where = "" if whole else BORDER
         self._taken.take(index, [*kernels, *biases], 0.0, f"new, begins as the identity{where}.")
         self._channels = Channels(incoming.index[chosen], incoming.parents, incoming.is_rectified)
 
@@ -341,10 +339,7 @@ class Chain:
         if not incoming.come_from(partner.weights[0].shape[0]):
             self._taken.fresh(index, _OTHER_INPUT)
         else:
-            new = [
-                np.where(incoming.known, theirs[np.maximum(incoming.index, 0)], own)
-                for theirs, own in zip(partner.weights, layer.weights, strict=True)
-            ]
+            new = _by_channel(incoming, partner, layer)
             share = float(incoming.known.mean())
             self._take(index, new, share, "statistics taken over")
         self._channels = Channels(incoming.index, incoming.parents)
@@ -364,10 +359,7 @@ class Chain:
         if not origin.come_from(theirs[-1]):
             self._taken.fresh(index, _OTHER_INPUT)
             return
-        new = [
-            np.where(origin.known, weights[..., np.maximum(origin.index, 0)], own)
-            for weights, own in zip(partner.weights, layer.weights, strict=True)
-        ]
+        new = _by_channel(origin, partner, layer)
         said = "taken over"
         if layer.kind == "LayerNormalization" and not channels.are_all:
             said += ", an approximation, as it measures all channels at once"
@@ -388,11 +380,9 @@ class Chain:
     def _unknown_kind(self, index: int, layer: Layer, partner: Layer | None) -> None:
         """A layer that this module knows nothing of is taken over as a whole or not at all."""
         known = self._channels is None or self._channels.are_all
-        if not layer.weights:
-            pass
-        elif partner is not None and partner.shapes == layer.shapes and known:
+        if partner is not None and layer.weights and partner.shapes == layer.shapes and known:
             self._take(index, partner.weights, 1.0, "taken over")
-        else:
+        elif layer.weights:
             self._taken.fresh(index, f"a {layer.kind} of another shape.")
             if self._channels is not None:
                 self._channels = Channels.unknown(len(self._channels.index))
@@ -443,6 +433,14 @@ def _activated(channels: Channels, activation: Any) -> Channels:
     if activation in _ACROSS_CHANNELS and not channels.are_all:
         return Channels.unknown(len(channels.index))
     return channels
+
+
+def _by_channel(origin: Channels, partner: Layer, layer: Layer) -> list[Array]:
+    """The partner's weights whose last axis is that of the channels, for those of the child."""
+    return [
+        np.where(origin.known, theirs[..., np.maximum(origin.index, 0)], own)
+        for theirs, own in zip(partner.weights, layer.weights, strict=True)
+    ]
 
 
 def _resizing(before: int, now: int, what: str) -> list[str]:

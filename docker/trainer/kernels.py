@@ -11,6 +11,8 @@ import numpy as np
 
 from trainer.network import Array, Layer
 
+BORDER = ", but for the map's border"
+
 
 @dataclass
 class Channels:
@@ -96,7 +98,7 @@ def resized(parent: Layer, child: Layer, size: tuple[int, int] | None) -> tuple[
         takes.append(slice(low - shift, high - shift))
     result[puts[0], puts[1]] = kernel[takes[0], takes[1]]
     verb = "padded with zeros" if new[0] * new[1] > old[0] * old[1] else "cut to its middle"
-    where = "" if child.config.get("padding") == "same" else ", but for the map's border"
+    where = "" if child.config.get("padding") == "same" else BORDER
     return result, [f"kernel {old[0]}×{old[1]} {verb} to {new[0]}×{new[1]}{where}"]
 
 

@@ -61,11 +61,11 @@ def _seen_by(
     """What each of some layers of a chain is given, in their order, for these images."""
     values, left = keras.ops.convert_to_tensor(images, dtype="float32"), list(layers)
     for each in live:
-        if left and each is left[0]:
+        if each is left[0]:
             yield values
-            left.pop(0)
-        if not left:
-            return
+            del left[0]
+            if not left:
+                return
         if not isinstance(each, keras.layers.InputLayer):
             values = each(values, training=False)
 

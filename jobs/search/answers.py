@@ -18,8 +18,10 @@ class Candidate:
 
 
 Maker = tuple[str, Callable[[Model], Tweaked], str]
-_LONGER: Maker = (LONGER, Model.longer, "more epochs")
-_REGULARISED = "varied images and dropped units"
+"""A kind of tweak, what makes one of a model, and the words for it, some of which only the tweak
+gives."""
+_LONGER: Maker = (LONGER, Model.longer, "{more_epochs}")
+_REGULARISED = "{regularised}"
 _REGULARISE: Maker = ("regularise", Model.regularised, _REGULARISED)
 _LARGER_STEPS = "larger steps again, until the target is near"
 _AVERAGED = "averaged weights, which are calmer than those of the last step"
@@ -104,7 +106,7 @@ _CLOSE_BY_STEPS: Maker = _of_varied(
     )
 )
 _LEARN_ON: Maker = _of_varied(
-    (LONGER, Model.longer, "more epochs, as calm weights still learn from varied images")
+    (LONGER, Model.longer, "{more_epochs}, as calm weights still learn from varied images")
 )
 _GROW_FIRST = (_of_varied(_DEEPER), _of_varied(_ALONE), _LEARN_ON)
 _GROW = (_DEEPER, _ALONE, _WIDER, _NORMALISE, _KERNEL, _LARGER)
@@ -248,7 +250,7 @@ def candidates(makers: Sequence[Maker], model: Model) -> Iterator[Candidate]:
             ]
             mirrored = _UNMIRRORED if model.leaves_unmirrored(tweak) else ""
             along = f", along with {' and '.join(besides)}" if besides else ""
-            said = answer.replace(_REGULARISED, model.regularised_by(tweak))
-            if kind == LONGER:
-                said = said.replace("more epochs", model.more_epochs, 1)
+            said = answer.format(
+                regularised=model.regularised_by(tweak), more_epochs=model.more_epochs
+            )
             yield Candidate(kind, whole, f"{said}{mirrored}{along}")

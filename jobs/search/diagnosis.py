@@ -44,9 +44,9 @@ _FAILURES: Mapping[str, tuple[Kind, str]] = {
 }
 LARGE_GAP, SMALL_GAP, SLIGHT_GAP = 0.12, 0.08, 0.02
 STEADY = 0.0075
+"""Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
 LEARNT = 0.03
 """Training accuracy above chance that is no accident, over some hundreds of images."""
-"""Rise of the training accuracy in an epoch, over several, from which on it is no flat one."""
 PATIENCE = 4
 """Epochs since the best one after which a trial is taken to come no further; the pruner looks at no
 fewer."""

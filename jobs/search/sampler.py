@@ -266,8 +266,8 @@ class RetuneSampler(BaseSampler):
     def _repair(self, history: History) -> Proposal | None:
         """The last trial's tweak in a safer form, where it failed for a reason that has one.
 
-        A repair that fails as well is not repaired again, unless nothing was ever measured: its
-        parent gets another tweak.
+        A repair that fails as well is repaired again as long as nothing was ever measured; after
+        that its parent gets another tweak.
         """
         failed = history.last
         if failed is None or history.accuracy(failed) is not None:

@@ -47,9 +47,8 @@ class Model:
     ``inherits``: whether a child begins with the weights of this model.
     ``rate_before_settling``: that of the model whose steps were made smaller to get this one.
     ``steps``: of the optimizer in an epoch, where they are known, and ``step_seconds``: how long
-    each takes. ``trained``: the epochs that it
-    has had, where it was ended before those that it had planned, and ``is_flat`` whether that was
-    because they brought nothing any more.
+    each takes. ``trained``: the epochs that it has had, where it was ended before those that it had
+    planned, and ``is_flat`` whether that was because they brought nothing any more.
     ``mirrors``: whether its images may be shown in the mirror.
     """
 

@@ -174,6 +174,12 @@ class Analysis:
         heads = [each for each in self.own if kind_of(each) in ("Dense", *_TUNED_CONVOLUTIONS)]
         return heads[-1] if heads else None
 
+    @property
+    def output_convolution(self) -> Applied | None:
+        """The output, where it is a convolution with a map for each class."""
+        output = self.output
+        return None if output is None or kind_of(output) == "Dense" else output
+
     @cached_property
     def blocks(self) -> list[Block]:
         """Convolutions up to a pooling, each with the dropout and normalisation behind it."""

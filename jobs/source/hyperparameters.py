@@ -4,7 +4,7 @@ import fnmatch
 from dataclasses import dataclass, replace
 
 from jobs.source import ranges
-from jobs.source.analysis import Analysis, kind_of
+from jobs.source.analysis import Analysis
 from jobs.source.evaluate.loading import FLOWS
 from jobs.source.evaluate.names import LEARNING_RATES, OPTIMIZERS, WEIGHT_DECAYS
 from jobs.source.evaluate.trace import Use
@@ -104,26 +104,24 @@ def _names(pattern: str, name: str) -> bool:
 def _convolutions(analysis: Analysis) -> list[Knob]:
     knobs = []
     for number, applied in enumerate(analysis.convolutions, 1):
-        layer = applied.layer
-        assert isinstance(layer, Layer)
-        filters = whole(layer.params.get("filters"))
-        if filters is not None and filters > 0:
-            knob = _of_layer(
-                analysis, analysis.convolutions, applied, f"conv{number}.filters", "filters",
-                filters, ranges.filters(filters),
-            )  # fmt: skip
-            knobs.append(knob)
+        knobs += _filters(analysis, analysis.convolutions, applied, f"conv{number}.filters")
         knobs += _kernel(analysis, applied, number)
-    output = analysis.output
-    if output is not None and kind_of(output) != "Dense" and isinstance(output.layer, Layer):
-        filters = whole(output.layer.params.get("filters"))
-        if filters is not None and filters > 0:
-            knob = _of_layer(
-                analysis, [output], output, OUTPUT_FILTERS, "filters", filters,
-                ranges.filters(filters),
-            )  # fmt: skip
-            knobs.append(knob.hold("it is the output layer: its filters are the classes"))
+    output = analysis.output_convolution
+    if output is not None:
+        reason = "it is the output layer: its filters are the classes"
+        found = _filters(analysis, [output], output, OUTPUT_FILTERS)
+        knobs += [each.hold(reason) for each in found]
     return knobs
+
+
+def _filters(analysis: Analysis, kin: list[Applied], applied: Applied, name: str) -> list[Knob]:
+    layer = applied.layer
+    assert isinstance(layer, Layer)
+    count = whole(layer.params.get("filters"))
+    if count is None or count < 1:
+        return []
+    space = ranges.filters(count)
+    return [_of_layer(analysis, kin, applied, name, "filters", count, space)]
 
 
 def _kernel(analysis: Analysis, applied: Applied, number: int) -> list[Knob]:

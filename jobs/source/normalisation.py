@@ -183,6 +183,7 @@ def _add_batch_norm(change: Change, momentum: float) -> None:
             change.put({path: notes.put_back(source, "batch_norm")})
             return
     places: list[tuple[Unit, Layer, str]] = []
+    firsts: dict[str, Site] = {}
     spellings: dict[str, imports.Spelling] = {}
     for convolution, last in _normalised(analysis):
         unit, before, made = _behind(analysis, last), last.layer, convolution.layer
@@ -190,10 +191,11 @@ def _add_batch_norm(change: Change, momentum: float) -> None:
             raise CannotRewrite("The convolutions do not stand on lines of their own.")
         axis = "axis=1, " if made.text("data_format") == "channels_first" else ""
         places.append((unit, before, f"({axis}momentum={momentum})"))
+        path = unit.site.path
+        firsts[path] = min(firsts.get(path, unit.site), unit.site)
     for unit, before, _ in places:
         path, like = unit.site.path, unit.source.at(before.callee)
-        first = min((each.site for each, _, _ in places if each.site.path == path))
-        found = imports.spelling(analysis, first, "layers", "BatchNormalization", like)
+        found = imports.spelling(analysis, firsts[path], "layers", "BatchNormalization", like)
         known = spellings.setdefault(path, found)
         if len(found.edits) < len(known.edits):  # as a neighbour writes it, without an import
             spellings[path] = found

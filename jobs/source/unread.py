@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Collection, Iterator
 
-from jobs.source.analysis import Analysis, kind_of
+from jobs.source.analysis import Analysis
 from jobs.source.evaluate.values import Applied, Layer, Optimizer
 from jobs.source.files import Site
 from jobs.source.hyperparameters import OUTPUT_FILTERS
@@ -25,8 +25,8 @@ def _layers(analysis: Analysis) -> Iterator[Unread]:
         yield _of_layer(analysis, f"conv{number}.filters", applied, filters)
     for number, applied in enumerate(analysis.dense, 1):
         yield _of_layer(analysis, f"dense{number}.units", applied, units)
-    if analysis.output is not None and kind_of(analysis.output) != "Dense":
-        yield _of_layer(analysis, OUTPUT_FILTERS, analysis.output, filters)
+    if analysis.output_convolution is not None:
+        yield _of_layer(analysis, OUTPUT_FILTERS, analysis.output_convolution, filters)
 
 
 def _of_layer(
